@@ -1,0 +1,45 @@
+# A fresh machine needs no more than `make bench` and `make test`; both set up .venv first.
+PYTHON ?= python3
+VENV ?= .venv
+# onnxruntime and onnxruntime-gpu overwrite each other: exactly one of the two extras is installed.
+EXTRA ?= $(shell nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
+UV ?= $(shell command -v uv 2>/dev/null)
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready-$(EXTRA)
+ARGS ?=
+
+.PHONY: setup bench test test-slow lint benchmark clean
+
+setup: $(READY)
+
+$(READY): pyproject.toml
+	@echo "setting up $(VENV) with the extras $(EXTRA) and dev, by $(if $(UV),uv,venv and pip)"
+ifneq ($(UV),)
+	$(UV) venv --quiet --seed --clear --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV)
+	$(UV) pip install --quiet --python $(BIN)/python -e '.[$(EXTRA),dev]'
+else
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRA),dev]'
+endif
+	@touch $@
+
+bench: $(READY)
+	$(BIN)/python -m bench run --zoo all $(ARGS)
+
+test: $(READY)
+	$(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)
+
+test-slow: $(READY)
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+benchmark: $(READY)
+	$(BIN)/python -m pytest --benchmark-only -q tests/benchmarks $(ARGS)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV) runs build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .benchmarks .hypothesis

@@ -1,0 +1,1 @@
+"""Measure face age and gender networks: accuracy, latency, and the proof of both."""

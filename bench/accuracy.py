@@ -1,0 +1,103 @@
+"""Scores of one network on one backend over one split.
+
+Every batch has the same size, the one whose outputs were compared with the reference: the last is filled up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.datasets import fingerprint
+from bench.heads import decode
+from bench.metrics import scores
+from bench.parity import Differs, first_run
+from bench.preprocess import Tensor, Unreadable, prepare, read_image
+from bench.process import WorkerFailed, WorkerProcess, open_worker
+from bench.records import Case, Fingerprint, Result
+from bench.types import Feeds, Sample, Split, Unavailable
+from zoo.card import Card, InputSpec
+from zoo.golden import Golden
+
+LISTED = 20
+"""How many unreadable images a result names; the rest are counted."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A built network, and how it is fed and read."""
+
+    name: str
+    card: Card
+    model: Path
+    spec: InputSpec
+    golden: Golden
+    mean_image: Tensor | None = None
+
+
+def measure(case: Case, network: Network, split: Split, timeout: float, tell: Callable[[str], Any]) -> Result:
+    """Score ``network`` on ``split``. What goes wrong is the Result's reason.
+
+    ``timeout``: seconds that one request to the worker may take. ``tell`` is called with what is being done.
+    """
+    print_of_split = Fingerprint(split_sha256=fingerprint(split), n=len(split.samples), label_rule=split.label_rule)
+    blank = Result(case=case, status="failed", reason="not measured", fingerprint=print_of_split)
+    try:
+        with open_worker(case.backend, case.device, case.threads, timeout) as worker:
+            worker.ask("load", model=str(network.model))
+            parity, placement, _ = first_run(worker, network.golden, case.batch)
+            blank = blank.model_copy(update={"parity": parity, "placement": placement})
+            read, outputs, unreadable = _predict(worker, network, split.samples, case.batch, tell)
+    except Unavailable as error:
+        return blank.model_copy(update={"status": "skipped", "reason": str(error)})
+    except Differs as error:
+        return blank.model_copy(update={"reason": str(error), "parity": error.parity})
+    except WorkerFailed as error:
+        return blank.model_copy(update={"reason": str(error)})
+    if not read:
+        return blank.model_copy(update={"reason": f"no image could be read; the first: {unreadable[0]}"})
+    found = [s for head in network.card.heads for s in scores(head, decode(head, outputs[head.output]), read)]
+    noted = {
+        "status": "ok",
+        "reason": None,
+        "scores": tuple(found),
+        "warnings": _listed(unreadable, len(split.samples)),
+    }
+    return blank.model_copy(update=noted)
+
+
+def _predict(
+    worker: WorkerProcess, network: Network, samples: Sequence[Sample], batch: int, tell: Callable[[str], Any]
+) -> tuple[list[Sample], Feeds, list[str]]:
+    read: list[Sample] = []
+    unreadable: list[str] = []
+    parts: list[Feeds] = []
+    tensors: list[Tensor] = []
+
+    def flush() -> None:
+        filled = [*tensors, *[tensors[-1]] * (batch - len(tensors))]
+        _, outputs = worker.ask("predict", {network.spec.name: np.stack(filled)})
+        parts.append({name: output[: len(tensors)] for name, output in outputs.items()})
+        tensors.clear()
+
+    for number, sample in enumerate(samples, 1):
+        try:
+            tensors.append(prepare(read_image(sample.path), network.spec, network.mean_image))
+            read.append(sample)
+        except Unreadable as error:
+            unreadable.append(f"{sample.name}: {error}")
+        if len(tensors) == batch or (tensors and number == len(samples)):
+            flush()
+            tell(f"{number}/{len(samples)} images")
+    return read, {name: np.concatenate([p[name] for p in parts]) for name in (parts[0] if parts else {})}, unreadable
+
+
+def _listed(unreadable: Sequence[str], total: int) -> tuple[str, ...]:
+    if not unreadable:
+        return ()
+    more = f"; and {len(unreadable) - LISTED} more" if len(unreadable) > LISTED else ""
+    return (f"skipped {len(unreadable)} of {total} images: {'; '.join(unreadable[:LISTED])}{more}",)

@@ -1,0 +1,37 @@
+"""One file per backend; the file's name is its name on the command line, and the folder's listing is the registry.
+
+A backend module has
+
+- ``DEVICES``: the devices it may run on, of ``cpu`` and ``cuda``;
+- ``version() -> str``: the version of its runtime;
+- ``load(model: Path, device: str, threads: int) -> Session``: raises ``Unavailable`` unless it can prove that the
+  device is really used.
+
+Importing the module imports its runtime. It runs in a worker, so it imports nothing of ours but ``bench.types``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+FOLDER = Path(__file__).parent
+
+
+def names() -> list[str]:
+    """Return every backend that ships with the project, in name order."""
+    return sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith("_"))
+
+
+def import_backend(name: str) -> ModuleType:
+    """Import a backend by name, or by the path of a Python file of the user's own."""
+    if not name.endswith(".py"):
+        return importlib.import_module(f"bench.backends.{name}")
+    spec = importlib.util.spec_from_file_location(Path(name).stem, name)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{name} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

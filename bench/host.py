@@ -1,0 +1,92 @@
+"""Where a run ran: enough to tell two machines apart, and nothing that names one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+PACKAGES = (
+    "agebench",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "opencv-contrib-python",
+    "opencv-contrib-python-headless",
+    "opencv-python",
+    "opencv-python-headless",
+    "openvino",
+    "protobuf",
+)
+
+
+def host() -> dict[str, Any]:
+    """Return the machine: CPU, cores, memory in GB, GPUs, system, Python, the load when asked, and a fingerprint.
+
+    The fingerprint is a hash of what does not change from run to run.
+    """
+    import psutil
+    from cpuinfo import get_cpu_info
+
+    lasting = {
+        "cpu": get_cpu_info().get("brand_raw") or platform.processor() or platform.machine(),
+        "cores": psutil.cpu_count(logical=False) or 0,
+        "usable_cpus": len(usable_cpus()),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9),
+        "gpus": gpus(),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+    digest = hashlib.sha256(json.dumps(lasting, sort_keys=True).encode()).hexdigest()[:16]
+    load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+    return {**lasting, "fingerprint": digest, "python": platform.python_version(), "load": load}
+
+
+def usable_cpus() -> list[int]:
+    """Return the CPUs that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return sorted(affinity(0)) if affinity else list(range(os.cpu_count() or 1))
+
+
+def gpus() -> list[str]:
+    """Return the names of the NVIDIA GPUs that the driver lists; none where there is no driver."""
+    try:
+        found = subprocess.run(
+            ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [line.strip() for line in found.stdout.splitlines() if line.strip()]
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the installed packages that a number may depend on."""
+    installed = {}
+    for name in PACKAGES:
+        try:
+            installed[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return installed
+
+
+def git_commit() -> str | None:
+    """Return the project's commit, with ``+changes`` when files differ from it; None outside a checkout."""
+    root = Path(__file__).parent.parent
+    if not (root / ".git").exists():
+        return None
+    try:
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True)
+        changes = subprocess.run(["git", "status", "--porcelain"], cwd=root, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return commit.stdout.strip() + ("+changes" if changes.stdout.strip() else "")

@@ -1,0 +1,102 @@
+"""Latency of one network on several backends, side by side: rounds in turn (A B B A), all others stopped meanwhile.
+
+A worker whose turn it is not is stopped outright: an idle thread pool still spins, and has been seen to double its
+neighbour's time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from bench.parity import Differs, first_run
+from bench.process import WorkerFailed, WorkerProcess, open_worker
+from bench.records import Case, Latency, Parity, Result
+from bench.statistics import warnings
+from bench.types import Unavailable
+from zoo.golden import Golden
+
+ROUNDS = 14
+ROUND_SECONDS = 0.25
+ROUND_RUNS = 5
+
+
+@dataclass
+class Contender:
+    """One case on its way through the rounds."""
+
+    case: Case
+    worker: WorkerProcess
+    parity: Parity | None = None
+    placement: dict[str, int] | None = None
+    cold_ms: dict[str, float] = field(default_factory=dict)
+    steady: bool = True
+    rounds: list[list[float]] = field(default_factory=list)
+    memory_mb: float = 0.0
+    verdict: Result | None = None
+
+
+def measure(
+    cases: Sequence[Case], model: Path, golden: Golden, timeout: float, tell: Callable[[str], Any]
+) -> Iterator[Result]:
+    """Measure ``cases``, which differ in their backend alone, in turns. Yields one Result for each, as each is known.
+
+    ``timeout``: seconds that one request to a worker may take. ``tell`` is called with what is being done.
+    """
+    with ExitStack() as stack:
+        contenders = []
+        for case in cases:
+            worker = stack.enter_context(open_worker(case.backend, case.device, case.threads, timeout))
+            contenders.append(Contender(case, worker))
+        for contender in contenders:
+            tell(f"start {contender.case.backend}")
+            _attempt(contender, lambda c: _start(c, model, golden))
+        for number in range(ROUNDS):
+            tell(f"round {number + 1}/{ROUNDS}")
+            for contender in contenders if number % 2 == 0 else reversed(contenders):
+                _attempt(contender, _round)
+        for contender in contenders:
+            yield contender.verdict or _result(contender)
+
+
+def _attempt(contender: Contender, step: Callable[[Contender], None]) -> None:
+    if contender.verdict is not None:
+        return
+    try:
+        with contender.worker.turn():
+            step(contender)
+    except Unavailable as error:
+        contender.verdict = Result(case=contender.case, status="skipped", reason=str(error))
+    except Differs as error:
+        contender.verdict = Result(case=contender.case, status="failed", reason=str(error), parity=error.parity)
+    except WorkerFailed as error:
+        contender.verdict = Result(case=contender.case, status="failed", reason=str(error), parity=contender.parity)
+
+
+def _start(contender: Contender, model: Path, golden: Golden) -> None:
+    loaded, _ = contender.worker.ask("load", model=str(model))
+    contender.parity, contender.placement, first_ms = first_run(contender.worker, golden, contender.case.batch)
+    contender.cold_ms = {**loaded["cold_ms"], "first": first_ms}
+    contender.steady = contender.worker.ask("warm_up")[0]["steady"]
+
+
+def _round(contender: Contender) -> None:
+    answer, _ = contender.worker.ask("time", count=ROUND_RUNS, seconds=ROUND_SECONDS)
+    contender.rounds.append(answer["times_ms"])
+    contender.memory_mb = answer["memory_mb"]
+
+
+def _result(contender: Contender) -> Result:
+    return Result(
+        case=contender.case,
+        status="ok",
+        placement=contender.placement,
+        latency=Latency(times_ms=tuple(round(t, 6) for t in chain(*contender.rounds)), cold_ms=contender.cold_ms),
+        memory_mb=contender.memory_mb,
+        parity=contender.parity,
+        warnings=tuple(warnings(contender.rounds, steady=contender.steady)),
+    )

@@ -1,0 +1,42 @@
+"""The gate before every number: a worker's outputs against those of the source framework, at the batch size used."""
+
+from __future__ import annotations
+
+from bench.process import WorkerFailed, WorkerProcess
+from bench.records import Parity
+from converters.verify import differences
+from zoo.golden import Golden
+
+TOLERANCE = 1e-5
+"""Largest absolute difference of a probability in fp32."""
+
+
+class Differs(WorkerFailed):
+    """A worker's outputs are too far from the reference's to be measured."""
+
+    def __init__(self, parity: Parity, batch: int) -> None:
+        """Keep how far they are."""
+        super().__init__(
+            f"outputs differ from {parity.reference} by {parity.max_abs:.2g} at batch {batch} "
+            f"(at most {TOLERANCE:g} is allowed): nothing was measured"
+        )
+        self.parity = parity
+
+
+def first_run(worker: WorkerProcess, golden: Golden, batch: int) -> tuple[Parity, dict[str, int], float]:
+    """Run the golden inputs, repeated to ``batch``, for the first time.
+
+    Returns how far the outputs are from the golden ones, how many nodes ran where, and the milliseconds it took.
+    Raises Differs when they are further than ``TOLERANCE``, or not numbers.
+    """
+    feeds, wanted = golden.cycle(batch)
+    answer, outputs = worker.ask("run", feeds)
+    found = differences(wanted, outputs)
+    parity = Parity(
+        reference=golden.source,
+        max_abs=max(d.max_abs for d in found.values()),
+        max_rel=max(d.max_rel for d in found.values()),
+    )
+    if not parity.max_abs <= TOLERANCE:
+        raise Differs(parity, batch)
+    return parity, answer["placement"], answer["run_ms"]

@@ -1,0 +1,99 @@
+"""From what was asked to every case there is, also those that will be skipped, and why.
+
+The input variants of a network share one graph, so their latency is measured once, under the first of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from bench.records import Case, RunConfig
+from bench.types import Split
+from zoo.card import Card, Head
+
+ACCURACY_BATCH = 8
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One case, and why it will be skipped if it will."""
+
+    case: Case
+    skip: str | None = None
+
+
+def plan(
+    config: RunConfig,
+    networks: Mapping[str, Card],
+    devices: Mapping[str, str],
+    refused: Mapping[str, str],
+    splits: Sequence[Split],
+) -> list[Planned]:
+    """Return every case in the order it is measured in.
+
+    ``networks``: cards by network name; ``devices``: the device of each backend; ``refused``: why a backend cannot be
+    used on it; ``splits``: the data to score on.
+    """
+    planned: list[Planned] = []
+    for name, case in _cases(config, networks, devices, splits):
+        skip = refused.get(case.backend)
+        if skip is None and case.precision != "fp32":
+            skip = f"the zoo holds no {case.precision} variant of {networks[name].name}; it holds fp32"
+        if skip is None and case.kind == "accuracy":
+            skip = _unlabelled(networks[name].heads, next(s for s in splits if _is(s, case)))
+        planned.append(Planned(case, skip))
+    return planned
+
+
+def _cases(
+    config: RunConfig, networks: Mapping[str, Card], devices: Mapping[str, str], splits: Sequence[Split]
+) -> Iterator[tuple[str, Case]]:
+    first_of_graph = {card.name: name for name, card in reversed(list(networks.items()))}
+    for name, card in networks.items():
+        if config.only != "accuracy" and first_of_graph[card.name] == name:
+            for precision, batch, backend in product(config.precisions, config.batches, config.backends):
+                yield (
+                    name,
+                    Case(
+                        network=name,
+                        backend=backend,
+                        device=devices[backend],
+                        precision=precision,
+                        batch=batch,
+                        threads=config.threads,
+                        kind="latency",
+                    ),
+                )
+        if config.only != "latency":
+            for split, precision, backend in product(splits, config.precisions, config.backends):
+                yield (
+                    name,
+                    Case(
+                        network=name,
+                        backend=backend,
+                        device=devices[backend],
+                        precision=precision,
+                        batch=ACCURACY_BATCH,
+                        threads=config.threads,
+                        kind="accuracy",
+                        dataset=split.dataset,
+                        split=split.split,
+                    ),
+                )
+
+
+def _is(split: Split, case: Case) -> bool:
+    return (split.dataset, split.split) == (case.dataset, case.split)
+
+
+def _unlabelled(heads: Sequence[Head], split: Split) -> str | None:
+    has = {
+        "gender": any(s.gender is not None for s in split.samples),
+        "age": any(s.age is not None for s in split.samples),
+    }
+    wanted = {"gender" if head.task == "gender" else "age" for head in heads}
+    if any(has[label] for label in wanted):
+        return None
+    return f"{split.dataset}:{split.split} has no {' or '.join(sorted(wanted))} labels"

@@ -1,0 +1,119 @@
+"""A worker seen from the harness: started, asked, stopped between its turns, and ended; its death is an answer too."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+from time import sleep
+from typing import Any
+
+import psutil
+
+from bench.host import usable_cpus
+from bench.types import Unavailable
+from bench.wire import Arrays, receive, send
+
+ROOT = Path(__file__).parent.parent
+
+
+class WorkerFailed(Exception):  # noqa: N818 - it says what it is
+    """A worker answered with an error, died, or did not answer in time. Says which."""
+
+
+class WorkerProcess:
+    """One running worker. Made by ``open_worker``."""
+
+    def __init__(self, process: subprocess.Popen[bytes], pipe: Connection, errors: Any, timeout: float) -> None:
+        """Take over a started process; ``timeout`` is how long one request may take, in seconds."""
+        self.process = process
+        self.pipe = pipe
+        self.errors = errors
+        self.timeout = timeout
+
+    def ask(self, do: str, arrays: Arrays | None = None, **request: Any) -> tuple[dict[str, Any], Arrays]:
+        """Send a request and wait for its answer.
+
+        Raises Unavailable when the backend refuses the device, WorkerFailed when the worker fails, dies or hangs.
+        """
+        try:
+            send(self.pipe, {"do": do, **request}, arrays)
+            answer, outputs = receive(self.pipe, self.timeout)
+        except TimeoutError:
+            raise WorkerFailed(f"no answer to '{do}' within {self.timeout:g} s; the worker was ended") from None
+        except (EOFError, OSError):
+            raise WorkerFailed(self._death()) from None
+        if "unavailable" in answer:
+            raise Unavailable(answer["unavailable"])
+        if "error" in answer:
+            raise WorkerFailed(answer["error"])
+        return answer, outputs
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Let the worker run for as long as the block lasts, and stop it again after that."""
+        self._signal(running=True)
+        try:
+            yield
+        finally:
+            self._signal(running=False)
+
+    def end(self) -> None:
+        """Kill the worker, also a stopped or hanging one."""
+        self.process.kill()
+        self.process.wait()
+        self.pipe.close()
+        self.errors.close()
+
+    def _signal(self, *, running: bool) -> None:
+        with suppress(psutil.NoSuchProcess):  # the next request finds it dead and says so
+            process = psutil.Process(self.process.pid)
+            if running:
+                process.resume()
+                return
+            process.suspend()
+            while process.status() not in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE):
+                sleep(0.0005)  # the signal is on its way: the next worker must not start beside this one
+
+    def _death(self) -> str:
+        code = self.process.wait()
+        self.errors.seek(0)
+        lines = [line for line in self.errors.read().decode(errors="replace").splitlines() if line.strip()]
+        said = f"; it last said: {lines[-1].strip()[:300]}" if lines else ""
+        if code == -signal.SIGKILL:
+            return f"the worker was killed (SIGKILL), most likely out of memory{said}"
+        if code < 0:
+            return f"the worker crashed ({signal.Signals(-code).name}){said}"
+        return f"the worker ended with exit code {code}{said}"
+
+
+@contextmanager
+def open_worker(backend: str, device: str, threads: int, timeout: float = 300) -> Iterator[WorkerProcess]:
+    """Start a worker pinned to as many CPUs as it has threads; end it when the block ends."""
+    ours, theirs = Pipe()
+    spec = {"backend": backend, "device": device, "threads": threads, "cpus": usable_cpus()[:threads]}
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    environment: Mapping[str, str] = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": str(threads)}
+    errors = tempfile.TemporaryFile()  # noqa: SIM115 - the worker's end closes it
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench.worker", str(theirs.fileno()), json.dumps(spec)],
+        pass_fds=[theirs.fileno()],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=errors,
+        stderr=errors,
+    )
+    theirs.close()
+    worker = WorkerProcess(process, ours, errors, timeout)
+    try:
+        yield worker
+    finally:
+        worker.end()

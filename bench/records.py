@@ -1,0 +1,132 @@
+"""What a run leaves on disk: ``run.json`` (one ``RunRecord``) and ``results.jsonl`` (one ``Result`` a line).
+
+Raw measurements are stored, statistics are derived from them. Unknown keys are refused.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+SCHEMA = 1
+
+
+class Record(BaseModel):
+    """A frozen record whose unknown keys are refused. An infinite number is the string ``Infinity``: JSON has none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, ser_json_inf_nan="strings")
+
+
+class Case(Record):
+    """One thing to measure. Two cases are the same when all their fields are."""
+
+    network: str
+    backend: str
+    device: str
+    precision: Literal["fp32", "fp16", "int8"]
+    batch: int
+    threads: int
+    kind: Literal["latency", "accuracy"]
+    dataset: str | None = None
+    split: str | None = None
+
+    def __str__(self) -> str:
+        """Return the case as one line for a person."""
+        where = f"{self.network} on {self.backend}, {self.device}, {self.precision}, batch {self.batch}"
+        on = f" on {self.dataset}:{self.split}" if self.dataset else ""
+        return f"{self.kind}{on} of {where}, {self.threads} threads"
+
+
+class Latency(Record):
+    """Raw times of single runs in ms, in the order they were taken; cold start in ms by stage."""
+
+    times_ms: tuple[float, ...]
+    cold_ms: dict[str, float]
+
+
+class Parity(Record):
+    """How far the outputs are from the reference's: the largest difference, and relative to the largest value."""
+
+    reference: str
+    max_abs: float
+    max_rel: float
+
+
+class Confusion(Record):
+    """Counts with predicted classes in rows and true classes in columns, both in the order of ``labels``."""
+
+    labels: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+
+class Score(Record):
+    """One metric with its 95 % interval. Shares for accuracy and one_off, years for mae and rmse."""
+
+    task: Literal["age", "age_group", "gender"]
+    metric: Literal["accuracy", "one_off", "mae", "rmse", "cs5"]
+    value: float
+    ci95: tuple[float, float]
+    n: int
+    confusion: Confusion | None = None
+
+
+class Fingerprint(Record):
+    """Which images and labels a score was measured on."""
+
+    split_sha256: str
+    n: int
+    label_rule: str
+
+
+class Result(Record):
+    """What became of one case."""
+
+    schema_: int = Field(default=SCHEMA, alias="schema")
+    case: Case
+    status: Literal["ok", "skipped", "failed"]
+    reason: str | None = None
+    placement: dict[str, int] | None = None
+    latency: Latency | None = None
+    memory_mb: float | None = None
+    parity: Parity | None = None
+    scores: tuple[Score, ...] = ()
+    fingerprint: Fingerprint | None = None
+    warnings: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _reason(self) -> Self:
+        if (self.status == "ok") != (self.reason is None):
+            raise ValueError("skipped and failed results say why, ok ones have no reason")
+        return self
+
+    def line(self) -> str:
+        """Return the result as one line of JSON."""
+        return self.model_dump_json(by_alias=True)
+
+
+class RunConfig(Record):
+    """What a run was asked to do. Data sets by name and split, without the folder they lie in."""
+
+    networks: tuple[str, ...]
+    backends: tuple[str, ...]
+    device: Literal["auto", "cpu", "cuda"]
+    precisions: tuple[Literal["fp32", "fp16", "int8"], ...]
+    data: tuple[str, ...]
+    batches: tuple[int, ...]
+    threads: int
+    limit: int | None
+    only: Literal["latency", "accuracy"] | None
+
+
+class RunRecord(Record):
+    """What stands over all results of a run: what was asked, where it ran, with which versions."""
+
+    schema_: int = Field(default=SCHEMA, alias="schema")
+    config: RunConfig
+    host: dict[str, Any]
+    versions: dict[str, str]
+    git_commit: str | None
+    started: str
+    models: dict[str, dict[str, str]] = {}
+    notes: tuple[str, ...] = ()

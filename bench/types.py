@@ -1,0 +1,55 @@
+"""The nouns of the benchmark, all frozen; this module imports nothing of ours, and workers import it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+Feeds = dict[str, np.ndarray[Any, Any]]
+"""Tensors by name: what goes into a network, and what comes out of it."""
+
+Run = Callable[[Feeds], Feeds]
+"""One inference: host tensors in, host tensors out."""
+
+
+class Unavailable(Exception):  # noqa: N818 - it says what it is
+    """A backend cannot use the device that was asked for, or cannot prove that it does. Says why."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """One model opened by one backend."""
+
+    run: Run
+    placement: Callable[[], dict[str, int]]
+    """after the first run: how many nodes ran where"""
+    details: Mapping[str, str]
+    """the choices that a runtime leaves open, such as engine or provider options"""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One labelled face image. ``name`` is unique in its split; for folder datasets it is the file name."""
+
+    name: str
+    path: Path
+    age: float | None
+    """years"""
+    gender: Literal["male", "female"] | None
+
+
+@dataclass(frozen=True)
+class Split:
+    """The labelled images that a score is measured on, in a fixed order, and how they came about."""
+
+    dataset: str
+    split: str
+    label_rule: str
+    """one line: how the labels and the split were made, for the report"""
+    samples: tuple[Sample, ...]
+    notes: tuple[str, ...] = ()
+    """counted leavings, such as ``390 byte-duplicates dropped``"""

@@ -1,0 +1,43 @@
+"""Messages between the harness and a worker: one JSON object and any number of arrays, over a pipe of their own.
+
+The pipe is not stdout, so a runtime that prints cannot garble a message. Only the standard library and numpy are
+imported here: a worker may run under another interpreter than the harness.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+
+
+def send(
+    pipe: Connection, message: Mapping[str, Any], arrays: Mapping[str, np.ndarray[Any, Any]] | None = None
+) -> None:
+    """Send ``message`` and ``arrays`` (any shape and plain dtype)."""
+    arrays = arrays or {}
+    described = [(name, array.dtype.str, array.shape) for name, array in arrays.items()]
+    pipe.send_bytes(json.dumps({"message": message, "arrays": described}).encode())
+    for array in arrays.values():
+        if array.size:
+            pipe.send_bytes(np.ascontiguousarray(array).data.cast("B"))
+
+
+def receive(pipe: Connection, timeout: float | None = None) -> tuple[dict[str, Any], Arrays]:
+    """Wait up to ``timeout`` seconds for the next message.
+
+    Raises TimeoutError when none came, EOFError (or another OSError) when the other side is gone.
+    """
+    if not pipe.poll(timeout):
+        raise TimeoutError
+    header = json.loads(pipe.recv_bytes())
+    arrays: Arrays = {}
+    for name, dtype, shape in header["arrays"]:
+        empty = 0 in shape
+        arrays[name] = np.frombuffer(b"" if empty else pipe.recv_bytes(), dtype=dtype).reshape(shape)
+    return header["message"], arrays

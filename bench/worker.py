@@ -1,0 +1,153 @@
+"""A worker: one fresh process that loads one model in one backend and runs or times it on request.
+
+It answers over a pipe of its own (``bench.wire``) and may run under another interpreter than the harness, so it imports
+only numpy, its runtime, and what of ours needs no more than those. Started as ``python -m bench.worker FD SPEC``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import json
+import os
+import resource
+import signal
+import statistics
+import sys
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from time import perf_counter_ns
+from typing import Any
+
+from bench.backends import import_backend
+from bench.types import Feeds, Run, Session, Unavailable
+from bench.wire import Arrays, receive, send
+
+Answer = tuple[dict[str, Any], Arrays]
+
+
+def timed(run: Run, feeds: Feeds, count: int, seconds: float) -> list[int]:
+    """Run again and again until both ``count`` runs and ``seconds`` are reached; return each run's nanoseconds."""
+    times: list[int] = []
+    collecting = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        end = perf_counter_ns() + int(seconds * 1e9)
+        while True:
+            start = perf_counter_ns()
+            run(feeds)
+            stop = perf_counter_ns()
+            times.append(stop - start)
+            if stop >= end and len(times) >= count:
+                return times
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def warmed_up(run: Run, feeds: Feeds, window: float = 0.3, windows: int = 8, tolerance: float = 0.05) -> bool:
+    """Run in windows of ``window`` seconds until two in a row have medians within ``tolerance``; False if none do."""
+    before = 0.0
+    for _ in range(windows):
+        median = statistics.median(timed(run, feeds, 3, window))
+        if abs(median - before) <= tolerance * median:
+            return True
+        before = median
+    return False
+
+
+def peak_memory_mb() -> float:
+    """Return the largest resident set this process has had, in MB.
+
+    On Linux from ``VmHWM``, since ``getrusage`` counts what the parent held when it forked.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(status.read_text().split("VmHWM:")[1].split()[0]) * 1024 / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+class Worker:
+    """The requests a worker answers, each a method: ``probe``, ``load``, ``run``, ``warm_up``, ``time``."""
+
+    def __init__(self, backend: str, device: str, threads: int) -> None:
+        """Import the backend's runtime, and time that."""
+        self.baseline_mb = peak_memory_mb()
+        start = perf_counter_ns()
+        self.backend = import_backend(backend)
+        self.import_ms = (perf_counter_ns() - start) / 1e6
+        self.device = device
+        self.threads = threads
+        self.feeds: Feeds = {}
+        self.session: Session | None = None
+
+    def load(self, request: dict[str, Any], _: Arrays) -> Answer:
+        """Open the model. Answers with the runtime's version and the cold times so far."""
+        if self.device not in self.backend.DEVICES:
+            raise Unavailable(f"runs on {', '.join(self.backend.DEVICES)}, not on {self.device}")
+        start = perf_counter_ns()
+        self.session = self.backend.load(Path(request["model"]), self.device, self.threads)
+        load_ms = (perf_counter_ns() - start) / 1e6
+        return {"version": self.backend.version(), "cold_ms": {"import": self.import_ms, "load": load_ms}}, {}
+
+    def run(self, _: dict[str, Any], feeds: Arrays) -> Answer:
+        """Run once; the feeds stay for the timing that follows. Answers with the outputs and where the nodes ran."""
+        session = self._loaded()
+        self.feeds = feeds
+        start = perf_counter_ns()
+        outputs = session.run(feeds)
+        run_ms = (perf_counter_ns() - start) / 1e6
+        return {"run_ms": run_ms, "placement": session.placement(), "details": session.details}, outputs
+
+    def predict(self, _: dict[str, Any], feeds: Arrays) -> Answer:
+        """Run once and answer with the outputs alone."""
+        return {}, self._loaded().run(feeds)
+
+    def warm_up(self, _: dict[str, Any], __: Arrays) -> Answer:
+        """Run on the last feeds until the time is steady."""
+        return {"steady": warmed_up(self._loaded().run, self.feeds)}, {}
+
+    def time(self, request: dict[str, Any], _: Arrays) -> Answer:
+        """Time runs on the last feeds, in ms each; answers with the memory beyond the bare worker's as well."""
+        times = timed(self._loaded().run, self.feeds, request["count"], request["seconds"])
+        return {"times_ms": [t / 1e6 for t in times], "memory_mb": peak_memory_mb() - self.baseline_mb}, {}
+
+    def _loaded(self) -> Session:
+        if self.session is None:
+            raise RuntimeError("no model is loaded yet")
+        return self.session
+
+
+def serve(pipe: Connection, worker: Callable[[], Worker]) -> None:
+    """Answer requests until the harness hangs up. What goes wrong in one is its answer, never silence."""
+    made: Worker | None = None
+    while True:
+        try:
+            request, arrays = receive(pipe)
+        except EOFError:
+            return
+        try:
+            made = made or worker()
+            answer, outputs = getattr(made, request["do"])(request, arrays)
+            send(pipe, answer, outputs)
+        except Unavailable as error:
+            send(pipe, {"unavailable": str(error)})
+        except Exception as error:  # noqa: BLE001 - the one place where a crash becomes a result
+            send(pipe, {"error": f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"})
+
+
+def main() -> None:
+    """Entry point: the pipe's file descriptor, and the backend, device, threads and CPUs as JSON."""
+    pipe = Connection(int(sys.argv[1]))
+    spec = json.loads(sys.argv[2])
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: a stopped worker must not outlive the harness
+        os.sched_setaffinity(0, spec["cpus"])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the harness's to handle
+    serve(pipe, lambda: Worker(spec["backend"], spec["device"], spec["threads"]))
+
+
+if __name__ == "__main__":
+    main()

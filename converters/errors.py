@@ -1,0 +1,57 @@
+"""The errors that a person can mend, and how a command line ends on them: one line, exit code 2, no traceback."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+DONE, CHECK_FAILED, BAD_INPUT, NOT_USABLE = 0, 1, 2, 3
+
+
+class BadInput(Exception):  # noqa: N818 - it says what it is
+    """Something that was given is wrong. The message says what, where, and what would be right, in one line."""
+
+    exit_code = BAD_INPUT
+
+
+class Unsupported(BadInput):
+    """A layer or a feature that a converter does not know. Names it, and what is known."""
+
+
+def run_command(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None) -> int:
+    """Run ``main(argv)`` and turn what a person can mend into one line on stderr; ``--debug`` shows the traceback.
+
+    Returns the exit code: what ``main`` returned, or the error's own (2 for bad input), or 130 after Ctrl-C.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    try:
+        return main([a for a in arguments if a != "--debug"])
+    except BadInput as error:
+        if debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except OSError as error:
+        if debug or error.filename is None and error.errno != errno.ENOSPC:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        print("stopped", file=sys.stderr)
+        return 130
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line, exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what was wrong with the arguments and where the right ones are listed."""
+        print(f"error: {message} (see {self.prog} --help)", file=sys.stderr)
+        sys.exit(BAD_INPUT)

@@ -1,0 +1,91 @@
+"""Turns, rounds and failures of latency cases, on a backend that goes wrong on demand."""
+
+import time
+
+import numpy as np
+import pytest
+from conftest import FAULTY, latency_case
+
+from bench import latency
+from bench.process import WorkerProcess
+
+
+@pytest.fixture(autouse=True)
+def short_rounds(monkeypatch):
+    monkeypatch.setattr(latency, "ROUNDS", 4)
+    monkeypatch.setattr(latency, "ROUND_SECONDS", 0.01)
+
+
+def measured(cases, network, timeout=30):
+    return list(latency.measure(cases, network.model, network.golden, timeout, lambda _: None))
+
+
+def test_an_ok_row_keeps_every_time_and_its_proof(network):
+    (result,) = measured([latency_case()], network)
+    assert result.status == "ok"
+    assert len(result.latency.times_ms) >= 4 * latency.ROUND_RUNS
+    assert min(result.latency.times_ms) >= 0.5
+    assert set(result.latency.cold_ms) == {"import", "load", "first"}
+    assert result.parity.reference == "numpy"
+    assert result.parity.max_abs <= 1e-6
+    assert result.placement == {"here": 1}
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "said"),
+    [
+        ("refuse", "skipped", "not today"),
+        ("load", "failed", "cannot read this file"),
+        ("wrong", "failed", "outputs differ from numpy by 0.001 at batch 3"),
+        ("not a number", "failed", "outputs differ from numpy by inf"),
+        ("segfault", "failed", "SIGSEGV"),
+        ("kill later", "failed", "out of memory"),
+        ("hang", "failed", "no answer to 'run' within 1 s"),
+    ],
+)
+def test_one_that_goes_wrong_is_one_row_and_the_other_goes_on(network, monkeypatch, tmp_path, fault, status, said):
+    good = tmp_path / "good.py"
+    good.write_text("import os\nos.environ['FAULT'] = ''\n" + open(FAULTY).read())
+    monkeypatch.setenv("FAULT", fault)
+    wrong, right = measured([latency_case(), latency_case(str(good))], network, timeout=1 if fault == "hang" else 30)
+    assert (wrong.status, right.status) == (status, "ok")
+    assert said in wrong.reason
+    assert wrong.latency is None
+
+
+def test_the_distance_of_a_wrong_row_is_kept(network, monkeypatch):
+    monkeypatch.setenv("FAULT", "wrong")
+    (result,) = measured([latency_case()], network)
+    assert result.parity.max_abs == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_backends_take_turns_forth_and_back_and_never_two_at_once(network, monkeypatch, tmp_path):
+    other = tmp_path / "other.py"
+    other.write_text(open(FAULTY).read())
+    turns = []
+    ask = WorkerProcess.ask
+
+    def spy(worker, do, arrays=None, **request):
+        if do == "time":
+            turns.append(worker.process.pid)
+            time.sleep(0)
+        return ask(worker, do, arrays, **request)
+
+    monkeypatch.setattr(WorkerProcess, "ask", spy)
+    results = measured([latency_case(), latency_case(str(other))], network)
+    first, second = turns[:2]
+    assert [r.status for r in results] == ["ok", "ok"]
+    assert turns == [first, second, second, first] * 2
+
+
+def test_the_batch_size_is_the_cases_own(network, monkeypatch):
+    shapes = []
+    ask = WorkerProcess.ask
+
+    def spy(worker, do, arrays=None, **request):
+        shapes.extend(np.shape(a) for a in (arrays or {}).values())
+        return ask(worker, do, arrays, **request)
+
+    monkeypatch.setattr(WorkerProcess, "ask", spy)
+    measured([latency_case(batch=13)], network)
+    assert shapes == [(13, 3, 7, 11)]

@@ -1,0 +1,96 @@
+"""Scores against counts made by hand and intervals from textbook formulas."""
+
+from math import sqrt
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from bench.heads import Prediction
+from bench.metrics import confusion, scores, share
+from bench.types import Sample
+from zoo.card import AGE_GROUPS, Head
+
+AGE = Head(task="age_group", output="prob", decode="argmax", labels=AGE_GROUPS)
+GENDER = Head(task="gender", output="prob", decode="argmax", labels=("female", "male"))
+
+
+def faces(ages, genders=None):
+    genders = genders or ["male"] * len(ages)
+    return [Sample(str(i), Path(str(i)), age, g) for i, (age, g) in enumerate(zip(ages, genders, strict=True))]
+
+
+def by_name(found):
+    return {(s.task, s.metric): s for s in found}
+
+
+def wilson(hits, n, z=1.959964):
+    p = hits / n
+    middle, half = p + z * z / (2 * n), z * sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
+
+
+def test_groups_leave_out_the_ages_in_gaps_and_years_do_not():
+    samples = faces([1, 5, 10, 30, 35, 22, 70])  # 35 and 22 lie in gaps
+    prediction = Prediction(group=np.array([0, 2, 2, 7, 4, 3, 6]), years=np.array([1.0, 9, 10, 60, 30, 22, 50]))
+    found = by_name(scores(AGE, prediction, samples))
+    exact, near, mae = (found[key] for key in (("age_group", "accuracy"), ("age_group", "one_off"), ("age", "mae")))
+    assert (exact.n, near.n, mae.n) == (5, 5, 7)
+    assert exact.value == pytest.approx(2 / 5)
+    assert near.value == pytest.approx(4 / 5)
+    assert mae.value == pytest.approx((0 + 4 + 0 + 30 + 5 + 0 + 20) / 7)
+    assert found["age", "rmse"].value == pytest.approx(sqrt((16 + 900 + 25 + 400) / 7))
+    assert found["age", "cs5"].value == pytest.approx(5 / 7)
+
+
+def test_confusion_has_predictions_in_rows_and_truth_in_columns():
+    found = by_name(scores(AGE, Prediction(group=np.array([1, 1, 0])), faces([1, 5, 5])))
+    counts = np.array(found["age_group", "accuracy"].confusion.counts)
+    assert counts[1, 0] == 1
+    assert counts[1, 1] == 1
+    assert counts[0, 1] == 1
+    assert counts.sum() == 3
+
+
+def test_gender_confusion_follows_the_labels_order():
+    samples = faces([9, 9, 9, 9], ["male", "male", "female", None])
+    found = scores(GENDER, Prediction(gender=np.array(["male", "female", "female", "male"])), samples)
+    assert [s.n for s in found] == [3]
+    assert found[0].value == pytest.approx(2 / 3)
+    assert found[0].confusion.labels == ("female", "male")
+    assert found[0].confusion.counts == ((1, 1), (0, 1))
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 7), (3, 7), (7, 7), (438, 1000)])
+def test_share_has_wilsons_interval(hits, n):
+    value, interval = share(np.arange(n) < hits)
+    assert value == pytest.approx(hits / n)
+    assert_allclose(interval, wilson(hits, n), atol=1e-6)
+
+
+def test_the_interval_of_the_error_is_near_the_normal_one_and_always_the_same():
+    rng = np.random.default_rng(5)
+    ages = rng.integers(0, 90, 700)
+    errors = rng.exponential(6, 700)
+    one, two = (
+        by_name(scores(AGE, Prediction(years=ages + errors), faces([float(a) for a in ages])))["age", "mae"]
+        for _ in range(2)
+    )
+    assert one == two
+    half = 1.96 * errors.std() / sqrt(700)
+    assert_allclose(one.ci95, (errors.mean() - half, errors.mean() + half), atol=0.2 * half)
+
+
+def test_one_face_has_an_interval_of_no_width():
+    found = by_name(scores(AGE, Prediction(years=np.array([12.0])), faces([10])))
+    assert found["age", "mae"].ci95 == (2, 2)
+
+
+def test_no_label_no_score():
+    assert scores(GENDER, Prediction(gender=np.array(["male"])), faces([3], [None])) == []
+    assert scores(AGE, Prediction(group=np.array([3]), years=np.array([3.0])), faces([None])) == []
+
+
+def test_confusion_counts_repeats():
+    assert confusion(np.array([1, 1, 1]), np.array([0, 0, 1]), ("a", "b")).counts == ((0, 0), (2, 1))

@@ -1,0 +1,81 @@
+"""Images to tensors, against a second way of computing the same."""
+
+import cv2
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from bench.preprocess import Unreadable, prepare, read_image
+from zoo.card import InputSpec
+
+MEAN = (78.4263377603, 87.7689143744, 114.895847746)
+
+
+def spec(**changes):
+    values = {"name": "data", "size": (11, 7), "resize": (11, 7), "channels": "BGR"} | changes
+    return InputSpec(**values)
+
+
+@pytest.fixture
+def image():
+    return np.random.default_rng(1).integers(0, 256, (13, 17, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("channels", ["BGR", "RGB"])
+@pytest.mark.parametrize("scale", [1.0, 0.25])
+def test_channel_mean_equals_opencvs_own_blob(image, channels, scale):
+    blob = cv2.dnn.blobFromImage(image, scale, (11, 7), MEAN, swapRB=channels == "RGB", crop=False)
+    # OpenCV swaps the mean's channels with the image's, so that the mean is given in the order of the output
+    tensor = prepare(image, spec(channels=channels, mean=MEAN, scale=scale))
+    assert tensor.dtype == np.float32
+    assert_allclose(tensor[None], blob, rtol=0, atol=1e-4)
+
+
+def test_mean_image_is_subtracted_before_the_centre_is_cut(image):
+    mean_image = np.random.default_rng(2).uniform(0, 255, (3, 9, 15)).astype(np.float32)
+    tensor = prepare(image, spec(resize=(15, 9), mean_image="mean"), mean_image)
+    whole = cv2.resize(image, (15, 9), interpolation=cv2.INTER_LINEAR)
+    for channel, row, column in np.ndindex(3, 7, 11):
+        expected = float(whole[row + 1, column + 2, channel]) - mean_image[channel, row + 1, column + 2]
+        assert tensor[channel, row, column] == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_mean_image_that_is_missing_or_of_another_shape_is_an_error(image):
+    with pytest.raises(ValueError, match="mean image"):
+        prepare(image, spec(mean_image="mean"))
+    with pytest.raises(ValueError, match="mean image"):
+        prepare(image, spec(mean_image="mean"), np.zeros((3, 9, 9), np.float32))
+
+
+def test_no_mean_no_scale_is_the_resized_image_itself(image):
+    assert_array_equal(prepare(image, spec()), cv2.resize(image, (11, 7)).transpose(2, 0, 1).astype(np.float32))
+
+
+def test_read_image_gives_bgr(tmp_path):
+    blue = np.zeros((5, 7, 3), np.uint8)
+    blue[..., 0] = 200
+    cv2.imwrite(str(tmp_path / "blue.png"), blue)
+    assert_array_equal(read_image(tmp_path / "blue.png"), blue)
+
+
+def test_a_grey_image_becomes_three_channels(tmp_path):
+    cv2.imwrite(str(tmp_path / "grey.png"), np.full((5, 7), 9, np.uint8))
+    assert_array_equal(read_image(tmp_path / "grey.png"), np.full((5, 7, 3), 9, np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"this is a text file", "not an image"),
+        (b"", "empty"),
+        (b"\x89PNG\r\n\x1a\n", "not an image"),
+        (None, "No such file"),
+    ],
+)
+def test_what_is_no_image_says_why(tmp_path, content, reason):
+    path = tmp_path / "face.png"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(Unreadable, match=reason) as caught:
+        read_image(path)
+    assert str(tmp_path) not in str(caught.value)

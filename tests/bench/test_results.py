@@ -1,0 +1,113 @@
+"""What stays on disk: whole lines, in the contract's form, also when the disk is full or a write was cut off."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from conftest import latency_case
+from pydantic import ValidationError
+
+from bench import results
+from bench.records import Confusion, Fingerprint, Latency, Parity, Result, Score
+from bench.results import RESULTS, ResultsFile, read_results, read_run, write_atomically
+from converters.errors import BadInput
+
+
+def ok(batch=1):
+    return Result(
+        case=latency_case("onnxruntime", batch=batch),
+        status="ok",
+        placement={"CPUExecutionProvider": 24},
+        latency=Latency(times_ms=(1.5, 1.25), cold_ms={"import": 1, "load": 2, "first": 3}),
+        memory_mb=12.5,
+        parity=Parity(reference="caffe", max_abs=1e-7, max_rel=1e-6),
+    )
+
+
+def test_a_line_has_the_keys_of_the_contract(tmp_path):
+    table = Confusion(labels=("male", "female"), counts=((3, 1), (0, 2)))
+    scored = Result(
+        case=latency_case("opencv", kind="accuracy", dataset="sample", split="all"),
+        status="ok",
+        scores=(Score(task="gender", metric="accuracy", value=0.8, ci95=(0.5, 0.9), n=6, confusion=table),),
+        fingerprint=Fingerprint(split_sha256="0" * 64, n=6, label_rule="rule"),
+    )
+    file = ResultsFile(tmp_path, [])
+    file.add(ok())
+    file.add(scored)
+    timed, accurate = (json.loads(line) for line in (tmp_path / RESULTS).read_text().splitlines())
+    keys = "schema case status reason placement latency memory_mb parity scores fingerprint warnings".split()
+    assert list(timed) == list(accurate) == keys
+    assert timed["schema"] == 1
+    assert list(timed["case"]) == "network backend device precision batch threads kind dataset split".split()
+    assert timed["latency"] == {"times_ms": [1.5, 1.25], "cold_ms": {"import": 1, "load": 2, "first": 3}}
+    assert list(timed["parity"]) == ["reference", "max_abs", "max_rel"]
+    assert list(accurate["scores"][0]) == ["task", "metric", "value", "ci95", "n", "confusion"]
+    assert accurate["scores"][0]["confusion"] == {"labels": ["male", "female"], "counts": [[3, 1], [0, 2]]}
+    assert list(accurate["fingerprint"]) == ["split_sha256", "n", "label_rule"]
+    assert read_results(tmp_path) == [ok(), scored]
+
+
+def test_a_result_that_is_not_ok_says_why():
+    with pytest.raises(ValidationError, match="say why"):
+        Result(case=latency_case(), status="failed")
+
+
+def test_a_last_line_that_was_cut_off_is_left_out(tmp_path):
+    file = ResultsFile(tmp_path, [])
+    file.add(ok(1))
+    file.add(ok(8))
+    path = tmp_path / RESULTS
+    path.write_bytes(path.read_bytes()[:-20])
+    assert read_results(tmp_path) == [ok(1)]
+
+
+@pytest.mark.parametrize("line", ["not json", "{}", '{"schema": 1, "surprise": 2}'])
+def test_any_other_broken_line_is_named(tmp_path, line):
+    (tmp_path / RESULTS).write_text(ok().line() + "\n" + line + "\n" + ok(8).line() + "\n")
+    with pytest.raises(BadInput, match=rf"{RESULTS}:2: not a result of schema 1"):
+        read_results(tmp_path)
+
+
+def test_the_last_line_of_a_case_stands(tmp_path):
+    failed = Result(case=ok().case, status="failed", reason="first try")
+    (tmp_path / RESULTS).write_text(failed.line() + "\n" + ok().line() + "\n")
+    assert read_results(tmp_path) == [ok()]
+
+
+def test_a_folder_without_a_run_is_said(tmp_path):
+    with pytest.raises(BadInput, match=r"holds no run\.json"):
+        read_run(tmp_path)
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "report.md"
+    path.write_text("old")
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(BadInput, match="No space left"):
+        write_atomically(path, "new")
+    assert [p.name for p in tmp_path.iterdir()] == ["report.md"]
+    assert path.read_text() == "old"
+
+
+def test_a_full_disk_keeps_whole_lines_and_rescues_the_last_result(tmp_path, monkeypatch):
+    file = ResultsFile(tmp_path, [])
+    file.add(ok(1))
+    (tmp_path / "rescue").mkdir()
+    monkeypatch.setattr(results.tempfile, "tempdir", str(tmp_path / "rescue"))
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(BadInput, match=r"No space left on device; every earlier result is kept, this one is in") as caught:
+        file.add(ok(8))
+    assert read_results(tmp_path) == [ok(1)]
+    (rescued,) = (tmp_path / "rescue").iterdir()
+    assert str(rescued) in str(caught.value)
+    assert Result.model_validate_json(rescued.read_text()) == ok(8)

@@ -1,0 +1,70 @@
+"""What every test may ask for: the mirror, and the Levi-Hassner networks, fetched and built once a session.
+
+The store is the user's own (``$ZOO_HOME``), so that a second run downloads nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from zoo.card import Card, find_card
+from zoo.download import Unreachable
+from zoo.store import build, fetch_weights, mirror_folder
+
+Wanted = TypeVar("Wanted")
+
+
+@dataclass(frozen=True)
+class Network:
+    """A card with its files (by role: prototxt, caffemodel) and its built ONNX file."""
+
+    card: Card
+    files: dict[str, Path]
+    model: Path
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test that takes real weights, so that ``-m 'not weights'`` is enough without a network."""
+    for item in items:
+        if {"levi_hassner", "mean_image"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.weights)
+
+
+@pytest.fixture(scope="session")
+def mirror() -> Path | None:
+    return mirror_folder(None)
+
+
+@pytest.fixture(scope="session")
+def levi_hassner(mirror: Path | None) -> dict[str, Network]:
+    """Return the two networks, as ``age`` and ``gender``."""
+    return {name: _reached(lambda name=name: _network(name, mirror)) for name in ("age", "gender")}
+
+
+@pytest.fixture(scope="session")
+def mean_image(mirror: Path | None) -> Path:
+    """Return the authors' mean image, which lies elsewhere than the networks."""
+    card = find_card("levi-hassner-age")
+    return _reached(lambda: fetch_weights(card, mirror, variant="mean-image")["mean.binaryproto"])
+
+
+def _network(name: str, mirror: Path | None) -> Network:
+    card = find_card(f"levi-hassner-{name}")
+    files = fetch_weights(card, mirror, variant=None)
+    return Network(card, {weights.role: files[weights.file] for weights in card.graph()}, build(card, mirror))
+
+
+def _reached(bring: Callable[[], Wanted]) -> Wanted:
+    """Skip where the weights are out of reach; a machine that tests every change must have them, so it fails there."""
+    try:
+        return bring()
+    except Unreachable as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(str(error))

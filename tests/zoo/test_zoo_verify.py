@@ -1,0 +1,135 @@
+"""``python -m zoo verify``: the golden file is the judge, and a planted fault must not pass it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+from tiny import tiny_card
+
+import zoo.verify
+from converters.errors import BadInput
+from converters.runtimes import RUNTIMES, available
+from zoo import golden, store
+from zoo.__main__ import main
+from zoo.card import Card
+from zoo.golden import Golden
+from zoo.verify import as_table, compare
+
+HERE = [name for name, version in available().items() if not version.startswith("not installed")]
+PROBABILITIES = np.random.default_rng(3).dirichlet(np.ones(2), 8).astype(np.float32)
+Arrays = dict[str, np.ndarray]
+
+
+def perturbed(path: Path) -> bytes:
+    """Make the model wrong as a converter would: the last bias a thousandth off."""
+    model = onnx.load(path)
+    classes = [i for i in model.graph.initializer if len(i.dims) == 1 and i.dims[0] in {2, 8}]
+    bias = classes[-1]
+    bias.CopyFrom(
+        numpy_helper.from_array(numpy_helper.to_array(bias) + np.float32([1e-3, *[0] * (bias.dims[0] - 1)]), bias.name)
+    )
+    return model.SerializeToString()
+
+
+@pytest.mark.usefixtures("levi_hassner")
+def test_the_zoo_gives_what_caffe_gave(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", "levi-hassner-*", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    planned = {(f"levi-hassner-{n}", r, b) for n in ("age", "gender") for r in RUNTIMES for b in (1, 3, 8)}
+    assert {(row["network"], row["runtime"], row["batch"]) for row in rows} == planned
+    assert len(rows) == len(planned)
+    for row in rows:
+        assert row["verdict"] == ("same" if row["runtime"] in HERE else "skipped")
+        assert row["reason"] or row["max_abs"] <= 1e-5
+
+
+def test_a_planted_fault_ends_with_exit_code_1(
+    levi_hassner: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = tmp_path / "wrong.onnx"
+    wrong.write_bytes(perturbed(levi_hassner["gender"].model))
+    right = store.build
+    monkeypatch.setattr(
+        store, "build", lambda card, mirror: wrong if card.name.endswith("gender") else right(card, mirror)
+    )
+    assert main(["verify", "levi-hassner-*"]) == 1
+    for line in capsys.readouterr().out.splitlines()[2:]:
+        if "skipped" not in line:
+            assert ("failed: differs from Caffe" in line) == line.startswith("levi-hassner-gender")
+
+
+# --- every runtime a stand-in -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def card(monkeypatch: pytest.MonkeyPatch) -> Card:
+    """Return a card with golden outputs, and runtimes that say what they are told to."""
+    card = tiny_card()
+    sha256 = {weights.file: weights.sha256 for weights in card.graph()}
+    meta = {"framework": "Caffe", "sha256": sha256}
+    data = {"data": np.arange(8, dtype=np.float32).reshape(8, 1)}
+    reference = Golden("tiny", data, {"prob": PROBABILITIES}, {}, meta)
+    monkeypatch.setattr(golden, "load", lambda name: {"tiny": reference}[name])
+    return card
+
+
+def answer(feeds: Arrays) -> Arrays:
+    return {"prob": PROBABILITIES[feeds["data"][:, 0].astype(int)]}
+
+
+def crash(_: Path, feeds: Arrays) -> Arrays:
+    raise RuntimeError("not implemented\nand a second line")
+
+
+def wrong_above_batch_1(_: Path, feeds: Arrays) -> Arrays:
+    return {"prob": answer(feeds)["prob"] + (len(feeds["data"]) > 1) * np.float32(2e-5)}
+
+
+STAND_INS: dict[str, tuple[Callable[[Path, Arrays], Arrays], list[str], str]] = {
+    "right": (lambda _, feeds: answer(feeds), ["same"] * 3, ""),
+    "just right": (lambda _, feeds: {"prob": answer(feeds)["prob"] + np.float32(8e-6)}, ["same"] * 3, ""),
+    "wrong above batch 1": (wrong_above_batch_1, ["same", "failed", "failed"], "differs from Caffe"),
+    "crash": (crash, ["failed"] * 3, "not implemented"),
+    "not a number": (lambda _, feeds: {"prob": answer(feeds)["prob"] * np.nan}, ["failed"] * 3, "not finite"),
+    "another shape": (lambda _, feeds: {"prob": answer(feeds)["prob"].T}, ["failed"] * 3, "another shape"),
+    "no such output": (lambda _, feeds: {"softmax": answer(feeds)["prob"]}, ["failed"] * 3, "output 'prob' is missing"),
+}
+
+
+@pytest.mark.parametrize(("run", "verdicts", "reason"), STAND_INS.values(), ids=STAND_INS.keys())
+def test_every_case_has_its_row(
+    card: Card, monkeypatch: pytest.MonkeyPatch, run: object, verdicts: list[str], reason: str
+) -> None:
+    monkeypatch.setattr(zoo.verify, "RUNTIMES", {"one": run, "two": run, "gone": crash})
+    monkeypatch.setattr(zoo.verify, "available", lambda: {"one": "1.0", "two": "2.0", "gone": "not installed: no gone"})
+    rows = list(compare(card, Path("tiny.onnx")))
+    assert [(row.runtime, row.batch) for row in rows] == [(r, b) for r in ("one", "two", "gone") for b in (1, 3, 8)]
+    assert [row.verdict for row in rows] == verdicts * 2 + ["skipped"] * 3
+    for row in rows:
+        assert row.verdict == "same" or (row.reason and "\n" not in row.reason)
+        assert row.verdict != "failed" or reason in row.reason
+        assert row.verdict != "skipped" or row.reason == "not installed: no gone"
+    json.dumps([vars(row) for row in rows], allow_nan=False)
+    assert len(as_table(rows).splitlines()) == len(rows) + 2
+
+
+def test_without_any_runtime_nothing_is_verified(
+    card: Card, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(zoo.verify, "available", lambda: dict.fromkeys(RUNTIMES, "not installed: no module"))
+    monkeypatch.setattr("zoo.__main__._graphs", lambda names: [card])
+    monkeypatch.setattr(store, "build", lambda card, mirror: Path("tiny.onnx"))
+    assert main(["verify", "tiny"]) == 3
+    assert capsys.readouterr().err == "error: nothing was compared, since no runtime is installed\n"
+
+
+def test_golden_outputs_of_other_files_are_refused(card: Card) -> None:
+    other = tiny_card(caffemodel=b"other weights")
+    with pytest.raises(BadInput, match=r"^tiny: its golden outputs are of "):
+        list(compare(other, Path("tiny.onnx")))

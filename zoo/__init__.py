@@ -1,0 +1,1 @@
+"""What each network is, and how to get it as ONNX."""

