@@ -20,6 +20,7 @@ from bench.statistics import warnings
 from bench.types import Unavailable
 from zoo.golden import Golden
 
+WARM_UP_WINDOW = 0.3
 ROUNDS = 14
 ROUND_SECONDS = 0.25
 ROUND_RUNS = 5
@@ -81,7 +82,7 @@ def _start(contender: Contender, model: Path, golden: Golden) -> None:
     loaded, _ = contender.worker.ask("load", model=str(model))
     contender.parity, contender.placement, first_ms = first_run(contender.worker, golden, contender.case.batch)
     contender.cold_ms = {**loaded["cold_ms"], "first": first_ms}
-    contender.steady = contender.worker.ask("warm_up")[0]["steady"]
+    contender.steady = contender.worker.ask("warm_up", window=WARM_UP_WINDOW)[0]["steady"]
 
 
 def _round(contender: Contender) -> None:

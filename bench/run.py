@@ -25,7 +25,7 @@ from bench.records import Case, Result, RunConfig, RunRecord
 from bench.results import RESULTS, RUN, ResultsFile, read_results, read_run, write_atomically
 from bench.types import Split
 from converters.caffe.weights import read_mean
-from converters.errors import BAD_INPUT, CHECK_FAILED, DONE, BadInput
+from converters.errors import BAD_INPUT, CHECK_FAILED, DONE, INTERRUPTED, BadInput
 from zoo.card import Card
 from zoo.download import Unreachable
 from zoo.golden import load as load_golden
@@ -58,8 +58,9 @@ class Request:
 def run(request: Request) -> int:
     """Measure every planned case and leave ``run.json`` and ``results.jsonl`` in ``request.out``.
 
-    Returns the exit code: 0; 1 when a case failed; 2 when a network's files are wrong, or nothing at all could be run.
-    Raises BadInput when ``out`` cannot be used. After Ctrl-C the cases not yet run are skipped with that reason.
+    Returns the exit code: 0; 1 when a case failed; 2 when a network's files are wrong, or nothing at all could be run;
+    130 after Ctrl-C, when the cases not yet run are skipped with that reason.
+    Raises BadInput when ``out`` cannot be used.
     """
     kept = _open_out(request)
     networks = {name: _build(name, card, request.mirror) for name, card in request.cards.items()}
@@ -79,7 +80,7 @@ def run(request: Request) -> int:
             measured.close()
             for result in _stopped(left, finished):
                 results.add(result)
-                finished.append(result)
+            return INTERRUPTED
     return _exit_code(finished, networks)
 
 

@@ -47,7 +47,7 @@ def timed(run: Run, feeds: Feeds, count: int, seconds: float) -> list[int]:
             gc.enable()
 
 
-def warmed_up(run: Run, feeds: Feeds, window: float = 0.3, windows: int = 8, tolerance: float = 0.05) -> bool:
+def warmed_up(run: Run, feeds: Feeds, window: float, windows: int = 8, tolerance: float = 0.05) -> bool:
     """Run in windows of ``window`` seconds until two in a row have medians within ``tolerance``; False if none do."""
     before = 0.0
     for _ in range(windows):
@@ -105,9 +105,9 @@ class Worker:
         """Run once and answer with the outputs alone."""
         return {}, self._loaded().run(feeds)
 
-    def warm_up(self, _: dict[str, Any], __: Arrays) -> Answer:
+    def warm_up(self, request: dict[str, Any], _: Arrays) -> Answer:
         """Run on the last feeds until the time is steady."""
-        return {"steady": warmed_up(self._loaded().run, self.feeds)}, {}
+        return {"steady": warmed_up(self._loaded().run, self.feeds, request["window"])}, {}
 
     def time(self, request: dict[str, Any], _: Arrays) -> Answer:
         """Time runs on the last feeds, in ms each; answers with the memory beyond the bare worker's as well."""

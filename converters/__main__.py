@@ -41,14 +41,20 @@ def convert_caffe(arguments: argparse.Namespace) -> int:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all. Raises BadInput when it cannot be written."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """Write a file so that it is there whole or not at all; a device or a pipe is written to as it is.
+
+    Raises BadInput when it cannot be written.
+    """
+    path = path.resolve() if path.is_symlink() else path
+    part = path.with_name(f".{path.name}.{os.getpid()}.part") if path.is_file() or not path.exists() else path
     try:
-        with part.open("xb") as file:
+        with part.open("wb") as file:
             file.write(data)
-        part.replace(path)
+        if part != path:
+            part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        if part != path:
+            part.unlink(missing_ok=True)
         raise BadInput(f"{path}: cannot be written: {error.strerror}; give a file in a folder with room") from error
 
 

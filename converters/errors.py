@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-DONE, CHECK_FAILED, BAD_INPUT, NOT_USABLE = 0, 1, 2, 3
+DONE, CHECK_FAILED, BAD_INPUT, NOT_USABLE, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 class BadInput(Exception):  # noqa: N818 - it says what it is
@@ -36,7 +36,7 @@ def run_command(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     except OSError as error:
-        if debug or error.filename is None and error.errno != errno.ENOSPC:
+        if debug or (error.filename is None and error.errno != errno.ENOSPC):
             raise
         where = f"{error.filename}: " if error.filename else ""
         print(f"error: {where}{error.strerror}", file=sys.stderr)
@@ -45,7 +45,7 @@ def run_command(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None
         if debug:
             raise
         print("stopped", file=sys.stderr)
-        return 130
+        return INTERRUPTED
 
 
 class Parser(argparse.ArgumentParser):

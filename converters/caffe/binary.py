@@ -28,6 +28,11 @@ def parse_binary(path: Path, data: bytes) -> Any:
             net.ParseFromString(data)
         except DecodeError as error:
             raise BadInput(f"{path}: not a whole caffemodel: {broken_at(data)}; get the file again") from error
+        names = [net.name, *net.input]
+        for layer in (*net.layers, *net.layer):
+            names += [layer.name, *layer.bottom, *layer.top]
+        if not all(isinstance(name, str) for name in names):  # protobuf gives the bytes of what is no UTF-8
+            raise BadInput(f"{path}: not a caffemodel: its names are no text; get the file again")
         if not any(has_unpacked(blob) for layer in (*net.layer, *net.layers) for blob in layer.blobs):
             break
     return net

@@ -32,6 +32,8 @@ def connect(path: Path, inputs: Mapping[str, Shape], layers: Sequence[Layer]) ->
             continue
         read.update(bottoms)
         for index, top in enumerate(op.tops):
+            if not top:
+                raise op.bad("a top without a name")
             if top in makers and op.bottoms[index : index + 1] != (top,):
                 by = f"layer {makers[top][-1]!r}" if makers[top][-1] else "an input"
                 raise op.bad(f"top {top!r} is made already by {by}; give it another name")

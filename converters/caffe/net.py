@@ -102,6 +102,8 @@ def _inputs(path: Path, message: Any, entries: Sequence[Entry]) -> dict[str, Sha
     if not names:
         raise BadInput(f"{path}: has no input; give a deploy network, with 'input' and its shape or an Input layer")
     for name, shape in zip(names, shapes, strict=True):
+        if not name:
+            raise BadInput(f"{path}: an input without a name")
         if names.count(name) > 1:
             raise BadInput(f"{path}: two inputs are named {name!r}")
         if len(shape) < 2 or min(shape) < 1:

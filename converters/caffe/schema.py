@@ -55,7 +55,9 @@ def refuse_type(entry: Entry) -> None:
             raise BadInput(
                 f"{entry.where}: has no type; files from before 2014 need Caffe's upgrade_net_proto_text first"
             )
-        raise Unsupported(f"{entry.where}: no such layer type is known; known are: {', '.join(sorted(kinds()))}")
+        raise Unsupported(
+            f"{entry.where}: no such layer type is known; known are: {', '.join(sorted([*kinds(), 'Input']))}"
+        )
 
 
 def included(message: Any, state: Any, where: str) -> bool:

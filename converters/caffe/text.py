@@ -22,7 +22,7 @@ TOKEN = re.compile(r"""\#[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|[{}<>]|[
 
 
 def read_text(path: Path, data: bytes) -> tuple[Any, list[Entry]]:
-    """Read a text network. Returns the NetParameter without layers, and the layers that its TEST phase has, in order."""
+    """Read a text network. Returns the NetParameter without layers, and the layers that its TEST phase has."""
     try:
         text = data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:

@@ -1,6 +1,7 @@
 """Turns, rounds and failures of latency cases, on a backend that goes wrong on demand."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from bench.process import WorkerProcess
 def short_rounds(monkeypatch):
     monkeypatch.setattr(latency, "ROUNDS", 4)
     monkeypatch.setattr(latency, "ROUND_SECONDS", 0.01)
+    monkeypatch.setattr(latency, "WARM_UP_WINDOW", 0.005)
 
 
 def measured(cases, network, timeout=30):
@@ -45,7 +47,7 @@ def test_an_ok_row_keeps_every_time_and_its_proof(network):
 )
 def test_one_that_goes_wrong_is_one_row_and_the_other_goes_on(network, monkeypatch, tmp_path, fault, status, said):
     good = tmp_path / "good.py"
-    good.write_text("import os\nos.environ['FAULT'] = ''\n" + open(FAULTY).read())
+    good.write_text("import os\nos.environ['FAULT'] = ''\n" + Path(FAULTY).read_text())
     monkeypatch.setenv("FAULT", fault)
     wrong, right = measured([latency_case(), latency_case(str(good))], network, timeout=1 if fault == "hang" else 30)
     assert (wrong.status, right.status) == (status, "ok")
@@ -61,7 +63,7 @@ def test_the_distance_of_a_wrong_row_is_kept(network, monkeypatch):
 
 def test_backends_take_turns_forth_and_back_and_never_two_at_once(network, monkeypatch, tmp_path):
     other = tmp_path / "other.py"
-    other.write_text(open(FAULTY).read())
+    other.write_text(Path(FAULTY).read_text())
     turns = []
     ask = WorkerProcess.ask
 

@@ -26,6 +26,11 @@ def opened(monkeypatch, fault, device="cpu", timeout=60):
     return open_worker(FAULTY, device, threads=1, timeout=timeout)
 
 
+def load_and_run(worker, feeds):
+    worker.ask("load", model="none")
+    return worker.ask("run", feeds)
+
+
 def test_arrays_go_there_and_back(monkeypatch, feeds):
     with opened(monkeypatch, "") as worker:
         loaded, _ = worker.ask("load", model="none")
@@ -68,8 +73,7 @@ def test_garbage_on_stdout_harms_nothing(monkeypatch, feeds, capfd):
 )
 def test_what_goes_wrong_is_said(monkeypatch, feeds, fault, said):
     with opened(monkeypatch, fault) as worker, pytest.raises(WorkerFailed) as caught:
-        worker.ask("load", model="none")
-        worker.ask("run", feeds)
+        load_and_run(worker, feeds)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -78,7 +82,7 @@ def test_a_hanging_worker_is_given_up_on_and_ended(monkeypatch, feeds):
     with opened(monkeypatch, "hang") as worker:
         worker.ask("load", model="none")
         worker.timeout = 0.5
-        with pytest.raises(WorkerFailed, match="no answer to 'run' within 0.5 s"):
+        with pytest.raises(WorkerFailed, match=r"no answer to 'run' within 0\.5 s"):
             worker.ask("run", feeds)
     assert worker.process.returncode == -signal.SIGKILL
 

@@ -37,10 +37,32 @@ def test_a_line_has_the_keys_of_the_contract(tmp_path):
     file.add(ok())
     file.add(scored)
     timed, accurate = (json.loads(line) for line in (tmp_path / RESULTS).read_text().splitlines())
-    keys = "schema case status reason placement latency memory_mb parity scores fingerprint warnings".split()
+    keys = [
+        "schema",
+        "case",
+        "status",
+        "reason",
+        "placement",
+        "latency",
+        "memory_mb",
+        "parity",
+        "scores",
+        "fingerprint",
+        "warnings",
+    ]
     assert list(timed) == list(accurate) == keys
     assert timed["schema"] == 1
-    assert list(timed["case"]) == "network backend device precision batch threads kind dataset split".split()
+    assert list(timed["case"]) == [
+        "network",
+        "backend",
+        "device",
+        "precision",
+        "batch",
+        "threads",
+        "kind",
+        "dataset",
+        "split",
+    ]
     assert timed["latency"] == {"times_ms": [1.5, 1.25], "cold_ms": {"import": 1, "load": 2, "first": 3}}
     assert list(timed["parity"]) == ["reference", "max_abs", "max_rel"]
     assert list(accurate["scores"][0]) == ["task", "metric", "value", "ci95", "n", "confusion"]
@@ -105,7 +127,9 @@ def test_a_full_disk_keeps_whole_lines_and_rescues_the_last_result(tmp_path, mon
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(BadInput, match=r"No space left on device; every earlier result is kept, this one is in") as caught:
+    with pytest.raises(
+        BadInput, match=r"No space left on device; every earlier result is kept, this one is in"
+    ) as caught:
         file.add(ok(8))
     assert read_results(tmp_path) == [ok(1)]
     (rescued,) = (tmp_path / "rescue").iterdir()

@@ -69,7 +69,7 @@ FAULTS = {
     "no prototxt": ('role = "prototxt"', 'role = "mean"', "one prototxt and one caffemodel"),
     "no such mean image": ('mean_image = "mean.', 'mean_image = "average.', "average.binaryproto"),
     "too few years": ("years = [1, ", "years = [", "7 years for 8 labels"),
-    "name in the file": ('format = "caffe"', 'format = "caffe"\nname = "../../x"', "name"),
+    "name in the file": ('format = "caffe"', 'format = "caffe"\nname = "another"', "name: a card is named by its file"),
     "not TOML": ('format = "caffe"', "format = caffe", "not a TOML file"),
     "cut larger than the image": ("resize = [256, 256]", "resize = [256, 226]", "cannot cut"),
     "no such converter option": ('format = "caffe"', 'format = "caffe"\nconvert = {lnr = "lowered"}', "convert.lnr"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import multiprocessing
 import os
 import signal
@@ -14,7 +15,7 @@ import pytest
 from tiny import Served, files_in, weights_of
 
 from zoo.card import Weights
-from zoo.download import Unreachable, WrongBytes, from_folder, from_url
+from zoo.download import Unreachable, WrongBytes, from_folder, from_stream, from_url
 
 CONTENT = np.random.default_rng(7).bytes(300_007)
 
@@ -89,6 +90,21 @@ def test_wrong_bytes_leave_nothing(
     with pytest.raises(WrongBytes, match=f"^mean.bin from {served.url}: {got}$"):
         from_url(served.url, weights, target)
     assert not target.parent.exists() or files_in(target.parent) == []
+
+
+def test_an_endless_answer_is_cut_off(served: Served, weights: Weights, target: Path) -> None:
+    done = threading.Event()
+    served.content, served.promise, served.after_body = CONTENT * 9, False, lambda: done.wait(30)
+    with pytest.raises(WrongBytes, match="expected 300007 bytes, got more than 300007"):
+        from_url(served.url, weights, target, timeout_s=2)
+    done.set()
+
+
+def test_no_more_is_read_than_it_takes_to_see_that_it_is_too_much(weights: Weights, target: Path) -> None:
+    stream = io.BytesIO(CONTENT * 9)
+    with pytest.raises(WrongBytes, match=r"^mean.bin from a stream: expected 300007 bytes, got more than 300007$"):
+        from_stream(stream, weights, target, "a stream")
+    assert stream.tell() == len(CONTENT) + 1
 
 
 def test_a_shorter_file_than_what_was_left(served: Served, weights: Weights, target: Path) -> None:

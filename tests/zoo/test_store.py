@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
+import threading
+import time
 import venv
 from pathlib import Path
 
@@ -205,6 +209,26 @@ def test_two_processes_at_once_fetch_once(store: Path, served: Served) -> None:
     ]
 
 
+def test_a_lock_that_went_with_its_last_holder_is_made_anew(store: Path) -> None:
+    path = store / ".lock"
+    seen: list[bool] = []
+
+    def take() -> None:
+        with zoo_store._alone():
+            seen.append(path.exists())
+
+    with path.open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        waiting = threading.Thread(target=take)
+        waiting.start()
+        time.sleep(0.3)
+        assert seen == []
+        path.unlink()
+    waiting.join(30)
+    assert seen == [True]
+    assert not path.exists()
+
+
 # --- building -------------------------------------------------------------------------------------------------------
 
 
@@ -241,6 +265,9 @@ def test_a_model_is_built_once_with_what_it_takes_to_use_it(
     assert files_in(store / "models") == [f"tiny-{model_key(card)}", f"tiny-{model_key(card)}/tiny.onnx"]
     properties = {p.key: p.value for p in onnx.load(path).metadata_props}
     assert properties["name"] == "tiny"
+    shutil.rmtree(store / "downloads")
+    assert build(card) == path
+    assert not (store / "downloads").exists()
     assert [spec["name"] for spec in json.loads(properties["input"])] == ["data", "data"]
     assert json.loads(properties["input"])[1]["resize"] == [9, 8]
     assert json.loads(properties["heads"])[0]["labels"] == ["male", "female"]

@@ -1,0 +1,377 @@
+"""``python -m bench`` from end to end on tiny real networks: files, exit codes, resuming, and bad input."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import FAULTY
+
+from bench import accuracy, latency, results
+from bench import run as running
+from bench.cli import main
+from bench.results import RESULTS, read_results, read_run
+
+
+def bench_run(zoo, out, *more, data=True):
+    faces = ["--data", f"csv={zoo.faces}"] if data else []
+    return main(["run", "--out", str(out), "--threads", "1", "--device", "cpu", *faces, *more])
+
+
+def said(capsys):
+    return capsys.readouterr().err.strip().splitlines()
+
+
+def errors(capsys):
+    return [line for line in said(capsys) if not line.startswith("[")]
+
+
+def test_a_run_leaves_every_planned_case_with_its_proof(tiny_zoo, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert bench_run(tiny_zoo, out, "--batch", "1,3") == 0
+    results = read_results(out)
+    found = {(r.case.kind, r.case.network, r.case.backend, r.case.batch) for r in results}
+    backends = ("onnxruntime", "opencv")
+    assert found == {("latency", n, b, s) for n in ("tiny", "twin") for b in backends for s in (1, 3)} | {
+        ("accuracy", n, b, 8) for n in ("tiny", "tiny@rgb", "twin", "twin@rgb") for b in backends
+    }
+    assert {r.status for r in results} == {"ok"}
+    for result in results:
+        assert result.parity.reference == "numpy by hand"
+        assert result.parity.max_abs < 1e-6
+        assert sum(result.placement.values()) > 0
+    assert {p.name for p in out.iterdir()} == {"run.json", RESULTS, "report.md", "latency.png"}
+    assert f"report: {out / 'report.md'}" in capsys.readouterr().out
+    run = read_run(out)
+    assert run.config.data == ("csv:all",)
+    assert str(tmp_path) not in (out / "run.json").read_text() + (out / "report.md").read_text()
+
+
+def test_backends_agree_on_the_scores_and_variants_do_not_share_them(tiny_zoo, tmp_path):
+    assert bench_run(tiny_zoo, tmp_path / "out", "--only", "accuracy", "--zoo", "tiny*") == 0
+    tables = {}
+    for result in read_results(tmp_path / "out"):
+        tables.setdefault(result.case.network, set()).add(result.scores[0].confusion.counts)
+    assert {len(t) for t in tables.values()} == {1}
+    assert tables["tiny"] != tables["tiny@rgb"]
+
+
+def test_the_sample_is_the_default_data(tiny_zoo, tmp_path):
+    assert bench_run(tiny_zoo, tmp_path / "out", "--only", "accuracy", "--zoo", "tiny", "--limit", "5", data=False) == 0
+    results = read_results(tmp_path / "out")
+    assert {(r.case.dataset, r.case.split, r.fingerprint.n) for r in results} == {("sample", "all", 5)}
+
+
+def test_cuda_that_cannot_be_proved_is_exit_3_one_line_a_backend_and_no_row(tiny_zoo, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["run", "--out", str(out), "--device", "cuda"]) == 3
+    lines = said(capsys)
+    assert lines[0].startswith("error: not usable on this machine")
+    assert lines[1].strip().startswith("onnxruntime on cuda: ")
+    assert lines[2].strip().startswith("opencv on cuda: ")
+    assert len(lines) == 3
+    assert not out.exists()
+
+
+def test_a_backend_named_outright_that_is_not_usable_is_exit_3(tiny_zoo, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("FAULT", "refuse")
+    assert bench_run(tiny_zoo, tmp_path / "out", "--backend", f"onnxruntime,{FAULTY}") == 3
+    assert any("not today" in line for line in said(capsys))
+    assert not (tmp_path / "out").exists()
+
+
+def test_with_all_backends_one_that_is_not_usable_is_skipped_with_its_reason(tiny_zoo, tmp_path, monkeypatch):
+    import bench.devices
+
+    probe = bench.devices.probe
+    monkeypatch.setattr(
+        bench.devices,
+        "probe",
+        lambda b, d: probe(b, d) if b == "opencv" else bench.devices.Probe(b, d, None, "gone fishing"),
+    )
+    assert bench_run(tiny_zoo, tmp_path / "out", "--only", "latency", "--zoo", "tiny") == 0
+    rows = {r.case.backend: (r.status, r.reason) for r in read_results(tmp_path / "out")}
+    assert rows == {"opencv": ("ok", None), "onnxruntime": ("skipped", "gone fishing")}
+    assert "gone fishing" in (tmp_path / "out" / "report.md").read_text()
+
+
+def test_a_precision_that_the_zoo_does_not_hold_is_skipped_not_dropped(tiny_zoo, tmp_path):
+    arguments = ("--only", "latency", "--zoo", "tiny", "--backend", "opencv", "--precision", "fp32,int8")
+    assert bench_run(tiny_zoo, tmp_path / "out", *arguments) == 0
+    rows = {r.case.precision: r.status for r in read_results(tmp_path / "out")}
+    assert rows == {"fp32": "ok", "int8": "skipped"}
+
+
+@pytest.mark.parametrize(("fault", "reason"), [("kill later", "out of memory"), ("segfault", "SIGSEGV"), ("exit", "7")])
+def test_a_worker_that_dies_is_one_failed_row_and_the_run_goes_on(
+    tiny_zoo, tmp_path, monkeypatch, fault, reason, capsys
+):
+    import bench.request
+
+    monkeypatch.setenv("FAULT", fault)  # the real runtimes know nothing of it
+    monkeypatch.setattr(bench.request, "choose", lambda chosen, *_, **__: (dict.fromkeys(chosen, "cpu"), {}, []))
+    arguments = ("--only", "latency", "--zoo", "tiny", "--backend", f"{dying(tmp_path)},onnxruntime")
+    assert bench_run(tiny_zoo, tmp_path / "out", *arguments) == 1
+    first, second = read_results(tmp_path / "out")
+    assert (first.status, second.status) == ("failed", "ok")
+    assert reason in first.reason
+    assert reason in (tmp_path / "out" / "report.md").read_text()
+
+
+def dying(tmp_path: Path) -> Path:
+    """Write a backend that answers rightly, through OpenCV, until it dies."""
+    path = tmp_path / "dying.py"
+    path.write_text(
+        "import os, signal\n"
+        "from dataclasses import replace\n"
+        "from bench.backends import opencv\n"
+        "DEVICES = ('cpu',)\n"
+        "version = opencv.version\n"
+        "def load(model, device, threads):\n"
+        "    session, runs = opencv.load(model, device, threads), []\n"
+        "    def run(feeds):\n"
+        "        runs.append(1)\n"
+        "        fault = os.environ['FAULT']\n"
+        "        if len(runs) > 5:\n"
+        "            number = signal.SIGSEGV if fault == 'segfault' else signal.SIGKILL\n"
+        "            os._exit(7) if fault == 'exit' else os.kill(os.getpid(), number)\n"
+        "        return session.run(feeds)\n"
+        "    return replace(session, run=run)\n"
+    )
+    return path
+
+
+def test_resume_keeps_what_is_ok_runs_the_rest_and_drops_a_half_written_line(tiny_zoo, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    assert bench_run(tiny_zoo, out) == 0
+    path = out / RESULTS
+    whole = path.read_bytes().splitlines(keepends=True)
+    broken = json.loads(whole[2]) | {"status": "failed", "reason": "power cut"}
+    path.write_bytes(b"".join([*whole[:2], json.dumps(broken).encode() + b"\n", *whole[3:-1], whole[-1][:99]]))
+    measured = []
+    monkeypatch.setattr(latency, "measure", _spy(latency.measure, measured))
+    monkeypatch.setattr(accuracy, "measure", _spy(accuracy.measure, measured))
+    assert bench_run(tiny_zoo, out, "--resume") == 0
+    again = {r.case: r for r in read_results(out)}
+    assert len(measured) == 2
+    assert len(path.read_bytes().splitlines()) == len(whole) == len(again)
+    assert {r.status for r in again.values()} == {"ok"}
+    kept = [json.loads(line)["case"] for line in path.read_bytes().splitlines()[: len(whole) - 2]]
+    assert json.loads(whole[2])["case"] not in kept
+
+
+def _spy(function, calls):
+    def spied(first, *more, **named):
+        calls.extend(first if isinstance(first, list) else [first])
+        return function(first, *more, **named)
+
+    return spied
+
+
+def test_a_folder_with_results_is_not_overwritten(tiny_zoo, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert bench_run(tiny_zoo, out, "--only", "latency", "--zoo", "tiny") == 0
+    before = (out / RESULTS).read_bytes()
+    capsys.readouterr()
+    assert bench_run(tiny_zoo, out, "--only", "latency", "--zoo", "tiny") == 2
+    assert "holds results already: give --resume" in errors(capsys)[0]
+    assert (out / RESULTS).read_bytes() == before
+
+
+def test_resuming_another_run_is_refused_and_names_what_differs(tiny_zoo, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert bench_run(tiny_zoo, out, "--only", "latency", "--zoo", "tiny") == 0
+    capsys.readouterr()
+    assert bench_run(tiny_zoo, out, "--only", "latency", "--zoo", "tiny", "--batch", "2", "--resume") == 2
+    (line,) = errors(capsys)
+    assert "config.batches = (1,), this one (2,)" in line
+
+
+def test_ctrl_c_leaves_a_report_of_what_is_done(tiny_zoo, tmp_path, monkeypatch):
+    real = accuracy.measure
+    calls = []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(running.accuracy, "measure", interrupted)
+    assert bench_run(tiny_zoo, tmp_path / "out", "--only", "accuracy", "--zoo", "tiny") == 130
+    ok, stopped = read_results(tmp_path / "out")
+    assert (ok.status, stopped.status) == ("ok", "skipped")
+    assert "--resume goes on" in stopped.reason
+    assert "--resume goes on" in (tmp_path / "out" / "report.md").read_text()
+
+
+def test_a_full_disk_is_one_line_and_loses_nothing(tiny_zoo, tmp_path, monkeypatch, capsys):
+    real, calls = os.fsync, []
+
+    def full(descriptor):
+        calls.append(1)
+        if len(calls) == 3:
+            raise OSError(28, "No space left on device")
+        real(descriptor)
+
+    assert main(["run", "--out", str(tmp_path / "first"), "--only", "latency", "--zoo", "tiny"]) == 0  # builds it
+    monkeypatch.setattr(results.os, "fsync", full)
+    out = tmp_path / "out"
+    assert bench_run(tiny_zoo, out, "--only", "latency", "--zoo", "tiny", "--batch", "1,2") == 2
+    assert "No space left on device; every earlier result is kept" in errors(capsys)[-1]
+    assert len(read_results(out)) == 2
+
+
+def test_wrong_bytes_of_one_network_fail_its_own_cases_only(tiny_zoo, tmp_path, capsys):
+    (tiny_zoo.mirror / "tiny.caffemodel").write_bytes(b"something else")
+    out = tmp_path / "out"
+    assert bench_run(tiny_zoo, out, "--backend", "onnxruntime") == 2
+    rows = {(r.case.kind, r.case.network): (r.status, r.reason) for r in read_results(out)}
+    assert rows["latency", "tiny"][0] == rows["accuracy", "tiny@rgb"][0] == "failed"
+    assert "tiny.caffemodel" in rows["latency", "tiny"][1]
+    assert rows["latency", "twin"] == rows["accuracy", "twin"] == ("ok", None)
+    assert any(line.startswith("error: tiny: ") for line in errors(capsys))
+
+
+def test_a_network_out_of_reach_is_skipped_and_the_others_run(tiny_zoo, tmp_path):
+    (tiny_zoo.mirror / "tiny.caffemodel").unlink()
+    out = tmp_path / "out"
+    assert bench_run(tiny_zoo, out, "--only", "latency", "--backend", "onnxruntime") == 0
+    rows = {r.case.network: r.status for r in read_results(out)}
+    assert rows == {"tiny": "skipped", "twin": "ok"}
+
+
+def test_nothing_that_can_be_run_is_exit_2(tiny_zoo, tmp_path):
+    for file in tiny_zoo.mirror.glob("*.caffemodel"):
+        file.unlink()
+    assert bench_run(tiny_zoo, tmp_path / "out", "--only", "latency", "--backend", "onnxruntime") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (("--zoo", "nothing-*"), "no network matches 'nothing-*'; there are: tiny, tiny@rgb, twin"),
+        (("--backend", "caffe"), "no backend 'caffe'; there are: onnxruntime, opencv"),
+        (("--backend", "none.py"), "no backend file none.py"),
+        (("--precision", "fp8"), "--precision 'fp8': there are fp32, fp16, int8"),
+        (("--batch", "1,zero"), "--batch 'zero': give whole numbers from 1"),
+        (("--batch", "0"), "--batch '0': give whole numbers from 1"),
+        (("--threads", "-1"), "--threads -1: give whole numbers from 1"),
+        (("--timeout", "0"), "--timeout 0: give seconds above 0"),
+        (("--data", "imagenet"), "no dataset 'imagenet'; there are"),
+        (("--data", "utkface=/no/such/folder"), "/no/such/folder"),
+        (("--data", "utkface"), "give utkface=PATH"),
+        (("--data", "sample", "--data", "sample"), "asked for twice"),
+        (("--mirror", "/no/such/mirror"), "/no/such/mirror"),
+        (("--device", "tpu"), "invalid choice: 'tpu'"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2_before_anything_runs(tiny_zoo, tmp_path, capsys, arguments, wanted):
+    out = tmp_path / "out"
+    try:
+        code = main(["run", "--out", str(out), *arguments])
+    except SystemExit as stop:
+        code = stop.code
+    lines = said(capsys)
+    assert code == 2
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    assert wanted in lines[0]
+    assert not out.exists()
+
+
+def test_a_folder_without_images_is_one_line(tiny_zoo, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    assert main(["run", "--out", str(tmp_path / "out"), "--data", f"utkface={tmp_path / 'empty'}"]) == 2
+    (line,) = said(capsys)
+    assert str(tmp_path / "empty") in line
+    assert "jpg" in line
+
+
+def test_an_out_that_is_a_file_is_one_line(tiny_zoo, tmp_path, capsys):
+    (tmp_path / "out").write_text("")
+    assert bench_run(tiny_zoo, tmp_path / "out") == 2
+    assert len(errors(capsys)) == 1
+
+
+def test_report_makes_every_format_anew(tiny_zoo, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert bench_run(tiny_zoo, out, "--zoo", "tiny") == 0
+    first = (out / "report.md").read_text()
+    (out / "report.md").unlink()
+    assert main(["report", str(out), "--format", "md,csv,json"]) == 0
+    assert (out / "report.md").read_text() == first
+    rows = json.loads((out / "report.json").read_text())
+    assert [r["network"] for r in rows] == ["tiny"] * 4
+    assert (out / "report.csv").read_text().count("\n") == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"), [(("nowhere",), "holds no run.json"), (("nowhere", "--format", "pdf"), "pdf")]
+)
+def test_report_of_nothing_is_one_line(tmp_path, monkeypatch, capsys, arguments, wanted):
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", *arguments]) == 2
+    (line,) = said(capsys)
+    assert wanted in line
+
+
+def test_data_list_and_verify(tiny_zoo, capsys):
+    assert main(["data", "list", "--json"]) == 0
+    assert {d["name"] for d in json.loads(capsys.readouterr().out)} >= {"sample", "utkface", "csv"}
+    assert main(["data", "verify", f"csv={tiny_zoo.faces}"]) == 0
+    text = capsys.readouterr().out
+    assert "csv:all: 11 images" in text
+    assert "gender: 4 female, 7 male" in text
+    (tiny_zoo.faces.parent / "3.png").write_text("no image")
+    assert main(["data", "verify", f"csv={tiny_zoo.faces}"]) == 2
+    assert "3.png: not an image" in capsys.readouterr().err
+
+
+def test_doctor_says_what_is_usable(capsys):
+    assert main(["doctor", "--json"]) == 0
+    found = {(p["backend"], p["device"]): p for p in json.loads(capsys.readouterr().out)}
+    assert found["onnxruntime", "cpu"]["usable"]
+    assert found["opencv", "cpu"]["usable"]
+    assert not found["opencv", "cuda"]["usable"]
+    assert "CUDA" in found["opencv", "cuda"]["reason"]
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys, bench.cli\n"
+        "try: bench.cli.main(['run', '--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'numpy', 'cv2', 'onnx', 'onnxruntime', 'pandas', 'pydantic', 'matplotlib', 'scipy', 'rich'}\n"
+        "sys.exit(','.join(sorted(heavy & set(sys.modules))) or 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.returncode == 0
+
+
+@pytest.mark.slow
+def test_a_killed_run_resumes(tiny_zoo, tmp_path):
+    """Kill the harness itself while it measures: what is on disk is whole lines, and ``--resume`` goes on."""
+    out = tmp_path / "out"
+    pid = os.fork()
+    if pid == 0:
+        count = []
+        add = running.ResultsFile.add
+
+        def die(file, result):
+            add(file, result)
+            count.append(1)
+            if len(count) == 3:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        running.ResultsFile.add = die
+        bench_run(tiny_zoo, out)
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert len(read_results(out)) == 3
+    assert bench_run(tiny_zoo, out, "--resume") == 0
+    assert len(read_results(out)) == 12
