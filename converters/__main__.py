@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from converters.errors import CHECK_FAILED, DONE, BadInput, run_command
+from converters.errors import CHECK_FAILED, DONE, BadInput, Parser, run_command
 
 
 def convert_caffe(arguments: argparse.Namespace) -> int:
@@ -58,10 +58,10 @@ def write_whole(path: Path, data: bytes) -> None:
         raise BadInput(f"{path}: cannot be written: {error.strerror}; give a file in a folder with room") from error
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m converters", description="Model files in, ONNX out.")
+def _parser() -> Parser:
+    parser = Parser(prog="python -m converters", description="Model files in, ONNX out.")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    commands = parser.add_subparsers(required=True, metavar="FORMAT")
+    commands = parser.add_subparsers(required=True, metavar="FORMAT", parser_class=Parser)
     caffe = commands.add_parser("caffe", help="a Caffe network", description="Convert a Caffe network to ONNX.")
     caffe.set_defaults(run=convert_caffe)
     caffe.add_argument("prototxt", type=Path, metavar="PROTOTXT", help="the network, a deploy file, text or binary")

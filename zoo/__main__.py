@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from converters.errors import CHECK_FAILED, DONE, NOT_USABLE, Parser, run_command
+from converters.errors import BAD_INPUT, CHECK_FAILED, DONE, NOT_USABLE, Parser, run_command
 
 if TYPE_CHECKING:
     from zoo.card import Card
@@ -42,17 +42,25 @@ def show(arguments: argparse.Namespace) -> int:
 
 
 def fetch(arguments: argparse.Namespace) -> int:
-    """Bring the files that the networks need into the store."""
+    """Bring the files that the networks need into the store; one out of reach does not keep the others away."""
+    from zoo.download import Unreachable
     from zoo.store import fetch_weights
 
     seen: set[Path] = set()
+    out_of_reach: dict[str, Unreachable] = {}
     for name, card in _chosen(arguments.names).items():
-        files = fetch_weights(card, arguments.mirror, variant=card.networks()[name].variant)
+        try:
+            files = fetch_weights(card, arguments.mirror, variant=card.networks()[name].variant)
+        except Unreachable as error:
+            out_of_reach[str(error)] = error
+            continue
         for path in files.values():
             if path not in seen:
                 print(f"{path}  {path.stat().st_size} bytes", flush=True)
         seen |= set(files.values())
-    return DONE
+    for text in out_of_reach:
+        print(f"error: {text}", file=sys.stderr)
+    return BAD_INPUT if out_of_reach else DONE
 
 
 def build(arguments: argparse.Namespace) -> int:
@@ -90,10 +98,10 @@ def _graphs(names: Sequence[str]) -> list[Card]:
     return list({card.name: card for card in _chosen(names).values()}.values())
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> Parser:
     parser = Parser(prog="python -m zoo", description="What each network is, and how to get it as ONNX.")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
 
     def command(run: object, name: str, text: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text, description=text)

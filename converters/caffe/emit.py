@@ -59,7 +59,7 @@ class Kind:
 
     ``shape(op, *bottom shapes)`` and ``reference(op, *bottoms)`` return one shape or array a top; ``shape`` is called
     first and raises on what is not supported. ``weights(op, bottom shape)`` returns the shapes of the blobs.
-    ``bottoms`` and ``tops`` are how many a layer has;    ``identity``: at TEST the layer changes nothing.
+    ``bottoms`` and ``tops`` are how many a layer has; ``identity``: at TEST the layer changes nothing.
     """
 
     convert: Convert
