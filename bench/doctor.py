@@ -19,4 +19,4 @@ def examine(*, as_json: bool) -> str:
     rows = [
         (p.backend, p.device, "usable" if p.reason is None else "not usable", p.version or p.reason) for p in probes
     ]
-    return tabulate(rows, headers=("backend", "device", "", "version, or why not"))
+    return tabulate(rows, headers=("backend", "device", "", "version, or why not"), maxcolwidths=(None, None, None, 80))

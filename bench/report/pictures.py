@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bench.records import Result
+from bench.results import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,5 +69,7 @@ def _figure(width: float, height: float, columns: int) -> tuple[Any, list[Axes]]
 
 def _save(figure: Any, out: Path, name: str) -> str:
     file = re.sub(r"[^A-Za-z0-9.-]+", "-", name) + ".png"
-    figure.savefig(out / file, dpi=110, metadata={"Software": None})
+    content = BytesIO()
+    figure.savefig(content, format="png", dpi=110, metadata={"Software": None})
+    write_atomically(out / file, content.getvalue())
     return file

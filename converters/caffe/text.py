@@ -94,7 +94,7 @@ def _plain(what: str) -> str:
     if field := re.fullmatch(r'Message type "caffe\.(\w+)" has no field named "(\w+)"', what):
         known = messages(plain=True)[field[1]].DESCRIPTOR.fields_by_name
         return f"unknown field {field[2]!r}; {field[1]} has: {', '.join(known)}"
-    if value := re.fullmatch(r'Enum type "caffe\.(\w+)\.Type" has no value (?:named|with number) (\w+)', what):
+    if value := re.fullmatch(r'Enum type "caffe\.(\w+)\.Type" has no value (?:named|with number) "?(.+?)"?', what):
         if value[1] == "LayerType":
             return (
                 f"type {value[2]} is not known; known are: {', '.join(n for n, t in V1_TYPES.items() if t in kinds())}"

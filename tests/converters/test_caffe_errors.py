@@ -242,3 +242,10 @@ def test_damaged_files_are_refused_in_one_line_or_read(tmp_path, seed):
 def test_nameless_blobs(tmp_path):
     fails(tmp_path, GOOD.replace('top: "top"', 'top: ""'), GOOD_WEIGHTS, BadInput, "'top'", "a top without a name")
     fails(tmp_path, GOOD.replace('input: "data"', 'input: ""'), GOOD_WEIGHTS, BadInput, "an input without a name")
+
+
+@pytest.mark.parametrize("written", ["FOO", '"Foo bar"', "99"])
+def test_an_unknown_type_of_the_old_form_lists_the_known_ones(tmp_path, written):
+    text = f'input: "data" input_dim: 2 input_dim: 3 input_dim: 5 input_dim: 7 layers {{ name: "odd" type: {written} }}'
+    message = fails(tmp_path, text, GOOD_WEIGHTS, Unsupported, "layer 'odd'", "RELU")
+    assert "INNER_PRODUCT" in message

@@ -1,0 +1,67 @@
+"""The commands in README and docs are commands that exist: each is parsed, and the quick ones are run."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+import bench.cli
+import converters.__main__
+import zoo.__main__
+
+ROOT = Path(__file__).parents[1]
+PARSERS = {"bench": bench.cli._parser, "converters": converters.__main__._parser, "zoo": zoo.__main__._parser}
+COMMANDS = {"bench": bench.cli.main, "zoo": zoo.__main__.main}
+
+
+def documented():
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        for block in re.findall(r"```\w*\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL):
+            for line in block.splitlines():
+                words = shlex.split(line, comments=True)
+                if words:
+                    yield pytest.param(words, id=f"{path.name}: {' '.join(words)}")
+
+
+ALL = list(documented())
+QUICK = [case for case in ALL if case.values[0][2:4] in (["zoo", "list"], ["zoo", "show"], ["bench", "data"])]
+
+
+def test_there_are_commands_to_test():
+    assert len(ALL) > 15
+    assert len(QUICK) >= 3
+
+
+@pytest.mark.parametrize("words", ALL)
+def test_the_command_exists(words):
+    if words[0] == "make":
+        assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        return
+    assert words[:2] == ["python", "-m"]
+    PARSERS[words[2]]().parse_args(words[3:])
+
+
+@pytest.mark.parametrize("words", QUICK)
+def test_the_quick_ones_run(words, capsys):
+    assert COMMANDS[words[2]](words[3:]) == 0
+    assert capsys.readouterr().out.strip()
+
+
+def test_the_converters_example_runs_as_written(levi_hassner, tmp_path, monkeypatch, capsys):
+    (words,) = {tuple(c.values[0]) for c in ALL if "converters" in c.values[0]}
+    for role, name in (("prototxt", "deploy.prototxt"), ("caffemodel", "net.caffemodel")):
+        (tmp_path / name).symlink_to(levi_hassner["age"].files[role])
+    monkeypatch.chdir(tmp_path)
+    assert converters.__main__.main(words[3:]) == 0
+    out = capsys.readouterr().out
+    assert (tmp_path / "net.onnx").stat().st_size > 45_000_000
+    assert re.search(r"prob  onnxruntime .* ok", out)
+
+
+def test_every_link_inside_the_project_leads_somewhere():
+    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))):
+        for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8")):
+            assert (path.parent / target).exists(), f"{path.name} links to {target}"
