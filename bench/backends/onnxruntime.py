@@ -30,7 +30,7 @@ def version() -> str:
 def load(model: Path, device: str, threads: int) -> Session:
     """Open ``model`` on ``device`` with ``threads`` intra-op threads.
 
-    Raises Unavailable when the device's provider is missing or cannot start.
+    Raises Unavailable when the device's provider is missing, cannot start, or did not get every node.
     """
     provider = PROVIDERS[device]
     if provider not in ort.get_available_providers():
@@ -53,17 +53,15 @@ def load(model: Path, device: str, threads: int) -> Session:
         if device == "cpu":
             raise
         raise Unavailable(f"onnxruntime {version()} cannot use {provider} on this machine: {_line(error)}") from error
-    if session.get_providers()[0] != provider:
-        raise Unavailable(f"onnxruntime {version()} cannot use {provider} on this machine: the session chose another")
+    placed = Counter(part.ep_name for part in session.get_provider_graph_assignment_info() for _ in part.get_nodes())
+    if placed.keys() != {provider}:
+        raise Unavailable(f"onnxruntime {version()} placed nodes elsewhere than asked ({provider}): {dict(placed)}")
     names = [output.name for output in session.get_outputs()]
 
     def run(feeds: Feeds) -> Feeds:
         return dict(zip(names, session.run(names, feeds), strict=True))
 
-    def placement() -> dict[str, int]:
-        return dict(Counter(s.ep_name for s in session.get_provider_graph_assignment_info() for _ in s.get_nodes()))
-
-    return Session(run, placement, {"provider": provider, **OPTIONS[device]})
+    return Session(run, lambda: dict(placed), {"provider": provider, **OPTIONS[device]})
 
 
 def _line(error: Exception) -> str:
