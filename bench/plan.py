@@ -52,36 +52,15 @@ def _cases(
 ) -> Iterator[tuple[str, Case]]:
     first_of_graph = {card.name: name for name, card in reversed(list(networks.items()))}
     for name, card in networks.items():
+        kinds: list[dict[str, object]] = []
         if config.only != "accuracy" and first_of_graph[card.name] == name:
-            for precision, batch, backend in product(config.precisions, config.batches, config.backends):
-                yield (
-                    name,
-                    Case(
-                        network=name,
-                        backend=backend,
-                        device=devices[backend],
-                        precision=precision,
-                        batch=batch,
-                        threads=config.threads,
-                        kind="latency",
-                    ),
-                )
+            kinds += [{"kind": "latency", "batch": batch} for batch in config.batches]
         if config.only != "latency":
-            for split, precision, backend in product(splits, config.precisions, config.backends):
-                yield (
-                    name,
-                    Case(
-                        network=name,
-                        backend=backend,
-                        device=devices[backend],
-                        precision=precision,
-                        batch=ACCURACY_BATCH,
-                        threads=config.threads,
-                        kind="accuracy",
-                        dataset=split.dataset,
-                        split=split.split,
-                    ),
-                )
+            scored = {"kind": "accuracy", "batch": ACCURACY_BATCH}
+            kinds += [{**scored, "dataset": split.dataset, "split": split.split} for split in splits]
+        for kind, precision, backend in product(kinds, config.precisions, config.backends):
+            on = {"backend": backend, "device": devices[backend], "threads": config.threads}
+            yield name, Case.model_validate({"network": name, "precision": precision, **on, **kind})
 
 
 def _is(split: Split, case: Case) -> bool:
