@@ -17,7 +17,7 @@ from bench.heads import decode
 from bench.metrics import scores
 from bench.parity import Differs, first_run
 from bench.preprocess import Tensor, Unreadable, prepare, read_image
-from bench.process import WorkerFailed, WorkerProcess, open_worker
+from bench.process import Start, WorkerFailed, WorkerProcess
 from bench.records import Case, Fingerprint, Result
 from bench.types import Feeds, Sample, Split, Unavailable
 from zoo.card import Card, InputSpec
@@ -39,15 +39,15 @@ class Network:
     mean_image: Tensor | None = None
 
 
-def measure(case: Case, network: Network, split: Split, timeout: float, tell: Callable[[str], Any]) -> Result:
+def measure(case: Case, network: Network, split: Split, start: Start, tell: Callable[[str], Any]) -> Result:
     """Score ``network`` on ``split``. What goes wrong is the Result's reason.
 
-    ``timeout``: seconds that one request to the worker may take. ``tell`` is called with what is being done.
+    ``start`` starts the case's worker; ``tell`` is called with what is being done.
     """
     print_of_split = Fingerprint(split_sha256=fingerprint(split), n=len(split.samples), label_rule=split.label_rule)
     blank = Result(case=case, status="failed", reason="not measured", fingerprint=print_of_split)
     try:
-        with open_worker(case.backend, case.device, case.threads, timeout) as worker:
+        with start(case) as worker:
             worker.ask("load", model=str(network.model))
             parity, placement, _ = first_run(worker, network.golden, case.batch)
             blank = blank.model_copy(update={"parity": parity, "placement": placement})
@@ -60,7 +60,10 @@ def measure(case: Case, network: Network, split: Split, timeout: float, tell: Ca
         return blank.model_copy(update={"reason": str(error)})
     if not read:
         return blank.model_copy(update={"reason": f"no image could be read; the first: {unreadable[0]}"})
-    found = [s for head in network.card.heads for s in scores(head, decode(head, outputs[head.output]), read)]
+    try:
+        found = [s for head in network.card.heads for s in scores(head, decode(head, outputs[head.output]), read)]
+    except ValueError as error:  # the card's heads and the network's outputs do not fit
+        return blank.model_copy(update={"reason": str(error)})
     noted = {
         "status": "ok",
         "reason": None,
@@ -81,6 +84,8 @@ def _predict(
     def flush() -> None:
         filled = [*tensors, *[tensors[-1]] * (batch - len(tensors))]
         _, outputs = worker.ask("predict", {network.spec.name: np.stack(filled)})
+        for head in network.card.heads:
+            _check(head.output, outputs.get(head.output), batch, before=len(read) - len(tensors))
         parts.append({name: output[: len(tensors)] for name, output in outputs.items()})
         tensors.clear()
 
@@ -94,6 +99,19 @@ def _predict(
             flush()
             tell(f"{number}/{len(samples)} images")
     return read, {name: np.concatenate([p[name] for p in parts]) for name in (parts[0] if parts else {})}, unreadable
+
+
+def _check(name: str, output: np.ndarray[Any, Any] | None, batch: int, before: int) -> None:
+    """Raise WorkerFailed unless ``output`` has ``batch`` rows of finite numbers; ``before``: images scored so far."""
+    what = None
+    if output is None:
+        what = "is missing"
+    elif output.ndim < 1 or len(output) != batch:
+        what = f"has the shape {output.shape} for a batch of {batch}"
+    elif not np.isfinite(output).all():
+        what = "holds numbers that are not finite"
+    if what is not None:
+        raise WorkerFailed(f"output {name!r} {what}, after {before} images: nothing was scored")
 
 
 def _listed(unreadable: Sequence[str], total: int) -> tuple[str, ...]:

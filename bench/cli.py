@@ -69,10 +69,12 @@ def _run(arguments: argparse.Namespace) -> int:
     from bench.report import write
     from bench.request import resolve
     from bench.run import run
+    from bench.stopping import uninterrupted
 
     code = run(resolve(arguments, out))
-    written = write(out, ["md"])
-    print(f"report: {written[0]}")
+    with uninterrupted():
+        (path,) = write(out, ["md"])
+    print(f"report: {path}")
     return code
 
 

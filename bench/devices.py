@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from bench import backends
 from bench.host import gpus
+from bench.parity import check_placement
 from bench.process import WorkerFailed, open_worker
 from bench.types import Unavailable
 from converters.errors import NOT_USABLE, BadInput
@@ -42,43 +43,48 @@ def probe(backend: str, device: str) -> Probe:
         try:
             with open_worker(backend, device, threads=1, timeout=120) as worker:
                 loaded, _ = worker.ask("load", model=str(model))
-                worker.ask("run", {"x": np.ones((1, 3, 7, 5), dtype=np.float32)})
+                answer, _ = worker.ask("run", {"x": np.ones((1, 3, 7, 5), dtype=np.float32)})
+                check_placement(answer["placement"])
         except (Unavailable, WorkerFailed) as error:
             return Probe(backend, device, None, _with_advice(str(error)))
     return Probe(backend, device, loaded["version"], None)
 
 
-def known_backends(text: str) -> list[str]:
-    """Return the backends that ``all`` or a comma-separated list names; a name ending in .py is a file of one's own.
+def known_backends(text: str) -> dict[str, str]:
+    """Return the backends that ``all`` or a comma-separated list names: name in the results, and what to import.
 
-    Raises BadInput for a name that is neither.
+    A word ending in .py is a file of the user's own. Raises BadInput for a word that is neither that nor a backend.
     """
     if text == "all":
-        return backends.names()
-    chosen = list(dict.fromkeys(name.strip() for name in text.split(",")))
-    for name in chosen:
-        if name.endswith(".py"):
-            if not Path(name).is_file():
-                raise BadInput(f"no backend file {name}")
-        elif name not in backends.names():
-            raise BadInput(f"no backend {name!r}; there are: {', '.join(backends.names())}")
+        return {name: name for name in backends.names()}
+    chosen = {}
+    for word in (word.strip() for word in text.split(",")):
+        if word.endswith(".py"):
+            if not Path(word).is_file():
+                raise BadInput(f"no backend file {word}")
+            chosen[backends.own_name(Path(word))] = word
+        elif word not in backends.names():
+            raise BadInput(f"no backend {word!r}; there are: {', '.join(backends.names())}")
+        else:
+            chosen[word] = word
     return chosen
 
 
-def choose(chosen: Sequence[str], device: str, *, named: bool) -> tuple[dict[str, str], dict[str, str], list[str]]:
+def choose(chosen: Mapping[str, str], device: str, *, named: bool) -> tuple[dict[str, str], dict[str, str], list[str]]:
     """Return the device of each backend, the reason of each that cannot be used, and what was chosen and why.
 
-    ``device``: ``cpu``, ``cuda``, or ``auto`` for CUDA wherever it can be proved. ``named``: whether the user named the
-    backends one by one. Raises NotUsable when none is usable, or when one that was named is not.
+    ``chosen``: name and what to import; ``device``: ``cpu``, ``cuda``, or ``auto`` for CUDA wherever it can be proved;
+    ``named``: whether the user named the backends one by one.
+    Raises NotUsable when none is usable, or when one that was named is not.
     """
     devices: dict[str, str] = {}
     refused: dict[str, str] = {}
     notes: list[str] = []
     wanted = ("cuda", "cpu") if device == "auto" and gpus() else ("cpu",) if device == "auto" else (device,)
-    for backend in chosen:
+    for backend, source in chosen.items():
         probes = []
         for candidate in wanted:
-            probes.append(probe(backend, candidate))
+            probes.append(probe(source, candidate))
             if probes[-1].reason is None:
                 break
         devices[backend] = probes[-1].device

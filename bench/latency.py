@@ -6,7 +6,7 @@ neighbour's time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.parity import Differs, first_run
-from bench.process import WorkerFailed, WorkerProcess, open_worker
+from bench.process import Start, WorkerFailed, WorkerProcess
 from bench.records import Case, Latency, Parity, Result
 from bench.statistics import warnings
 from bench.types import Unavailable
@@ -42,26 +42,23 @@ class Contender:
 
 
 def measure(
-    cases: Sequence[Case], model: Path, golden: Golden, timeout: float, tell: Callable[[str], Any]
-) -> Iterator[Result]:
-    """Measure ``cases``, which differ in their backend alone, in turns. Yields one Result for each, as each is known.
+    cases: Sequence[Case], model: Path, golden: Golden, start: Start, tell: Callable[[str], Any]
+) -> list[Result]:
+    """Measure ``cases``, which differ in their backend alone, in turns. Returns one Result for each, in their order.
 
-    ``timeout``: seconds that one request to a worker may take. ``tell`` is called with what is being done.
+    ``start`` starts a case's worker; ``tell`` is called with what is being done.
     """
     with ExitStack() as stack:
-        contenders = []
-        for case in cases:
-            worker = stack.enter_context(open_worker(case.backend, case.device, case.threads, timeout))
-            contenders.append(Contender(case, worker))
-        for contender in contenders:
-            tell(f"start {contender.case.backend}")
-            _attempt(contender, lambda c: _start(c, model, golden))
+        contenders: list[Contender] = []
+        for case in cases:  # one is started and stopped before the next one starts: a cold start has the CPUs alone
+            tell(f"start {case.backend}")
+            contenders.append(Contender(case, stack.enter_context(start(case))))
+            _attempt(contenders[-1], lambda c: _start(c, model, golden))
         for number in range(ROUNDS):
             tell(f"round {number + 1}/{ROUNDS}")
             for contender in contenders if number % 2 == 0 else reversed(contenders):
                 _attempt(contender, _round)
-        for contender in contenders:
-            yield contender.verdict or _result(contender)
+        return [contender.verdict or _result(contender) for contender in contenders]
 
 
 def _attempt(contender: Contender, step: Callable[[Contender], None]) -> None:

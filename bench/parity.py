@@ -28,6 +28,10 @@ def first_run(worker: WorkerProcess, golden: Golden, batch: int) -> tuple[Parity
     """
     feeds, wanted = golden.cycle(batch)
     answer, outputs = worker.ask("run", feeds)
+    if not wanted.keys() <= outputs.keys():
+        raise WorkerFailed(f"the outputs are {', '.join(outputs)}; the network has {', '.join(wanted)}")
+    placement = answer["placement"]
+    check_placement(placement)
     found = differences(wanted, outputs)
     parity = Parity(
         reference=golden.source,
@@ -36,4 +40,10 @@ def first_run(worker: WorkerProcess, golden: Golden, batch: int) -> tuple[Parity
     )
     if not all(close_enough(wanted[name], difference) for name, difference in found.items()):
         raise Differs(parity, batch)
-    return parity, answer["placement"], answer["run_ms"]
+    return parity, placement, answer["run_ms"]
+
+
+def check_placement(placement: object) -> None:
+    """Raise WorkerFailed unless a backend says how many nodes ran where: no number without that."""
+    if not (isinstance(placement, dict) and placement and all(type(n) is int and n > 0 for n in placement.values())):
+        raise WorkerFailed(f"the backend does not say where its nodes ran but {placement!r}: nothing can be measured")

@@ -29,6 +29,8 @@ def read_image(path: Path) -> Image:
         data = np.fromfile(path, dtype=np.uint8)
     except OSError as error:
         raise Unreadable(error.strerror or type(error).__name__) from error
+    except ValueError as error:  # a name that no file can have
+        raise Unreadable(str(error)) from error
     if not data.size:
         raise Unreadable("the file is empty")
     try:

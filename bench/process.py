@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 import psutil
 
 from bench.host import usable_cpus
+from bench.records import Case
 from bench.types import Unavailable
 from bench.wire import Arrays, receive, send
 
@@ -44,13 +46,23 @@ class WorkerProcess:
 
         Raises Unavailable when the backend refuses the device, WorkerFailed when the worker fails, dies or hangs.
         """
+        late = threading.Event()
+
+        def give_up() -> None:
+            late.set()
+            self.process.kill()
+
+        deadline = threading.Timer(self.timeout, give_up)
+        deadline.start()  # a stopped or hanging worker may also never take the request in: its death ends both waits
         try:
             send(self.pipe, {"do": do, **request}, arrays)
-            answer, outputs = receive(self.pipe, self.timeout)
-        except TimeoutError:
-            raise WorkerFailed(f"no answer to '{do}' within {self.timeout:g} s; the worker was ended") from None
+            answer, outputs = receive(self.pipe)
         except (EOFError, OSError):
+            if late.is_set():
+                raise WorkerFailed(f"no answer to '{do}' within {self.timeout:g} s; the worker was ended") from None
             raise WorkerFailed(self._death()) from None
+        finally:
+            deadline.cancel()
         if "unavailable" in answer:
             raise Unavailable(answer["unavailable"])
         if "error" in answer:
@@ -93,6 +105,10 @@ class WorkerProcess:
         if code < 0:
             return f"the worker crashed ({signal.Signals(-code).name}){said}"
         return f"the worker ended with exit code {code}{said}"
+
+
+Start = Callable[[Case], AbstractContextManager[WorkerProcess]]
+"""Starts the worker of a case, and ends it when the block ends."""
 
 
 @contextmanager

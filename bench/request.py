@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +14,8 @@ from bench import datasets
 from bench.devices import choose, known_backends
 from bench.host import usable_cpus
 from bench.plan import plan
-from bench.records import RunConfig
+from bench.process import WorkerProcess, open_worker
+from bench.records import Case, RunConfig
 from bench.run import Request
 from bench.types import Split
 from converters.errors import BadInput
@@ -19,6 +23,7 @@ from zoo.card import find_networks
 from zoo.store import mirror_folder
 
 Precision = Literal["fp32", "fp16", "int8"]
+LONGEST = 86_400
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
 
 
@@ -30,12 +35,15 @@ def resolve(arguments: argparse.Namespace, out: Path) -> Request:
     cards = find_networks(arguments.zoo)
     chosen = known_backends(arguments.backend)
     precisions = _precisions(arguments.precision)
-    batches = tuple(_positive(word, "--batch") for word in arguments.batch.split(","))
-    threads = len(usable_cpus()) if arguments.threads is None else _positive(arguments.threads, "--threads")
+    batches = tuple(dict.fromkeys(_positive(word, "--batch") for word in arguments.batch.split(",")))
+    cpus = len(usable_cpus())
+    threads = cpus if arguments.threads is None else _positive(arguments.threads, "--threads")
+    if threads > cpus:
+        raise BadInput(f"--threads {threads}: this process may use {cpus} CPUs; give that many at most")
     limit = None if arguments.limit is None else _positive(arguments.limit, "--limit")
     mirror = mirror_folder(arguments.mirror)
-    if arguments.timeout <= 0:
-        raise BadInput(f"--timeout {arguments.timeout:g}: give seconds above 0")
+    if not 0 < arguments.timeout <= LONGEST:
+        raise BadInput(f"--timeout {arguments.timeout:g}: give seconds above 0, at most {LONGEST}")
     splits = [] if arguments.only == "latency" else _splits(arguments.data or ["sample"], limit)
     devices, refused, notes = choose(chosen, arguments.device, named=arguments.backend != "all")
     for line in (*notes, *(f"{backend} is skipped: {reason}" for backend, reason in refused.items())):
@@ -52,7 +60,12 @@ def resolve(arguments: argparse.Namespace, out: Path) -> Request:
         only=arguments.only,
     )
     planned = plan(config, cards, devices, refused, splits)
-    return Request(config, cards, planned, splits, out, arguments.resume, mirror, arguments.timeout, tuple(notes))
+    start = partial(_start, chosen, arguments.timeout)
+    return Request(config, cards, planned, splits, start, out, arguments.resume, mirror, tuple(notes))
+
+
+def _start(sources: Mapping[str, str], timeout: float, case: Case) -> AbstractContextManager[WorkerProcess]:
+    return open_worker(sources[case.backend], case.device, case.threads, timeout)
 
 
 def _precisions(text: str) -> tuple[Precision, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -74,19 +75,22 @@ class ResultsFile:
         self.path = out / RESULTS
         write_atomically(self.path, "".join(result.line() + "\n" for result in kept))
 
-    def add(self, result: Result) -> None:
-        """Append one line and flush it to the disk. Raises BadInput when it cannot be written whole."""
-        data = (result.line() + "\n").encode()
+    def add(self, results: Sequence[Result]) -> None:
+        """Append a line each and flush them to the disk. Raises BadInput when they cannot be written whole."""
+        data = "".join(result.line() + "\n" for result in results).encode()
         size = self.path.stat().st_size
         try:
             with self.path.open("ab", buffering=0) as file:
-                written = file.write(data)
-                if written != len(data):
+                written = 0
+                while written < len(data):
                     written += file.write(data[written:])
                 os.fsync(file.fileno())
         except OSError as error:
             os.truncate(self.path, size)
             raise BadInput(f"{self.path}: cannot be written: {error.strerror}; {_rescue(data)}") from error
+        except BaseException:  # Ctrl-C in the middle of a line
+            os.truncate(self.path, size)
+            raise
 
 
 def _rescue(data: bytes) -> str:
@@ -95,7 +99,7 @@ def _rescue(data: bytes) -> str:
             file.write(data)
     except OSError:
         return "every earlier result is kept: make room and run again with --resume"
-    return f"every earlier result is kept, this one is in {file.name}: append it, make room, and run with --resume"
+    return f"every earlier result is kept, the latest is in {file.name}: append it, make room, and run with --resume"
 
 
 def _first(error: ValidationError | UnicodeDecodeError) -> str:

@@ -19,8 +19,11 @@ Arrays = dict[str, np.ndarray[Any, Any]]
 def send(
     pipe: Connection, message: Mapping[str, Any], arrays: Mapping[str, np.ndarray[Any, Any]] | None = None
 ) -> None:
-    """Send ``message`` and ``arrays`` (any shape and plain dtype)."""
+    """Send ``message`` and ``arrays``. Raises TypeError, before a byte is sent, for what is no array of numbers."""
     arrays = arrays or {}
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
+            raise TypeError(f"{name!r} is no array of numbers but {getattr(array, 'dtype', type(array).__name__)}")
     described = [(name, array.dtype.str, array.shape) for name, array in arrays.items()]
     pipe.send_bytes(json.dumps({"message": message, "arrays": described}).encode())
     for array in arrays.values():
@@ -28,13 +31,8 @@ def send(
             pipe.send_bytes(np.ascontiguousarray(array).data.cast("B"))
 
 
-def receive(pipe: Connection, timeout: float | None = None) -> tuple[dict[str, Any], Arrays]:
-    """Wait up to ``timeout`` seconds for the next message.
-
-    Raises TimeoutError when none came, EOFError (or another OSError) when the other side is gone.
-    """
-    if not pipe.poll(timeout):
-        raise TimeoutError
+def receive(pipe: Connection) -> tuple[dict[str, Any], Arrays]:
+    """Wait for the next message. Raises EOFError or another OSError when the other side is gone."""
     header = json.loads(pipe.recv_bytes())
     arrays: Arrays = {}
     for name, dtype, shape in header["arrays"]:

@@ -12,6 +12,7 @@ Importing the module imports its runtime. It runs in a worker, so it imports not
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
 from pathlib import Path
@@ -23,6 +24,11 @@ FOLDER = Path(__file__).parent
 def names() -> list[str]:
     """Return every backend that ships with the project, in name order."""
     return sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith("_"))
+
+
+def own_name(path: Path) -> str:
+    """Return the name under which a backend file of the user's own stands in results: its own, and what is in it."""
+    return f"{path.stem}@{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}"
 
 
 def import_backend(name: str) -> ModuleType:

@@ -1,8 +1,9 @@
 """Your own images, labelled by a CSV file with the columns ``path``, ``age`` and/or ``gender``, and perhaps ``split``.
 
-``path`` is relative to the CSV file, or absolute. ``age`` is in years; ``gender`` is male, female, m or f. An empty
-age or gender is unknown, and is not scored. Other columns are ignored. Splits are those in the ``split`` column, and
-``all``. A wrong label is an error here; a missing image is not: it becomes a counted skip when it is read.
+``path`` is relative to the CSV file, or absolute; a sample's name is its path relative to the CSV file. ``age`` is in
+years; ``gender`` is male, female, m or f. An empty age or gender is unknown, and is not scored. Other columns are
+ignored. Splits are those in the ``split`` column, and ``all``. A wrong label is an error here; a missing image is not:
+it becomes a counted skip when it is read.
 
 Given a folder, its ``labels.csv`` is read. Terms and citation are those of whoever made the images.
 """
@@ -10,6 +11,7 @@ Given a folder, its ``labels.csv`` is read. Terms and citation are those of whoe
 from __future__ import annotations
 
 import csv
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,6 +64,9 @@ def _samples(file: Path) -> Iterator[tuple[str, Sample]]:
         name = row["path"]
         if not name:
             raise BadInput(f"{where} path: is empty; must name an image file")
+        if not name.isprintable():
+            raise BadInput(f"{where} path: {name!r} holds control characters; must name an image file")
+        name = os.path.relpath(file.parent / name, file.parent)  # one name for a file, wherever its folder lies
         if (first := lines.setdefault(name, line)) != line:
             raise BadInput(f"{where} path: {name!r} is already on line {first}; must be there once")
         age, gender, part = row.get("age", ""), row.get("gender", "").lower(), row.get("split", DEFAULT_SPLIT)
@@ -71,7 +76,7 @@ def _samples(file: Path) -> Iterator[tuple[str, Sample]]:
             raise BadInput(f"{where} gender: {row['gender']!r}; must be male, female, m or f, or empty if unknown")
         if not part:
             raise BadInput(f"{where} split: is empty; every row must name its split, or the column be left out")
-        yield part, Sample(name, file.parent / name, float(age) if age else None, GENDERS[gender])
+        yield part, Sample(name, file.parent / row["path"], float(age) if age else None, GENDERS[gender])
 
 
 def _rows(file: Path) -> Iterator[tuple[int, dict[str, str]]]:

@@ -13,7 +13,7 @@ def render(results: Sequence[Result], form: str) -> str:
     """Return the table as ``csv`` or ``json`` text."""
     import pandas as pd
 
-    table = pd.DataFrame([row(result) for result in results])
+    table = pd.DataFrame([row(result) for result in results]).convert_dtypes()
     if form == "csv":
         return str(table.to_csv(index=False))
     return str(table.to_json(orient="records", indent=1)) + "\n"

@@ -41,8 +41,8 @@ def confusion(table: dict[str, Any], split: str, out: Path) -> str:
     _heat_map(axes[0], table["shares"], table["labels"], f"{table['network']} on {split}")
     if published is not None:
         _heat_map(axes[1], published, table["labels"], f"published ({table['where'].partition(';')[0]})")
-    backends = "" if len(set(table["backends"])) == 0 else "-" + "-".join(table["backends"])
-    return _save(figure, out, f"confusion-{table['network']}-{split}{backends}")
+    number = "" if table["number"] == 1 else f"-{table['number']}"
+    return _save(figure, out, f"confusion-{table['network']}-{split}{number}")
 
 
 def _heat_map(axes: Axes, shares: np.ndarray[Any, Any], labels: Sequence[str], title: str) -> None:

@@ -51,8 +51,8 @@ def latency_rows(results: Sequence[Result]) -> list[Row]:
                 "batch": case.batch,
                 "threads": case.threads,
                 "p50 ms [95 %]": f"{middle:.2f} [{low:.2f}, {high:.2f}]",
-                "p90 ms": _few(p90, times, 90),
-                "p99 ms": _few(percentile(times, 99), times, 99),
+                "p90 ms": _few(p90, 90),
+                "p99 ms": _few(percentile(times, 99), 99),
                 "spread": "-" if p10 is None or p90 is None else f"{(p90 - p10) / middle:.0%}",
                 "images/s": f"{1000 * case.batch / middle:.1f}",
                 "cold start ms": " + ".join(f"{result.latency.cold_ms[s]:.0f}" for s in ("import", "load", "first")),
@@ -118,7 +118,7 @@ def confusions(results: Sequence[Result]) -> list[dict[str, Any]]:
         for score in result.scores:
             if score.task == "age_group" and score.confusion is not None:
                 tables.setdefault((result.case.network, score.confusion), []).append(result.case.backend)
-    found = []
+    found: list[dict[str, Any]] = []
     for (network, counted), backends in tables.items():
         counts = np.asarray(counted.counts, dtype=float)
         totals = counts.sum(axis=0)
@@ -127,6 +127,7 @@ def confusions(results: Sequence[Result]) -> list[dict[str, Any]]:
         found.append(
             {
                 "network": network,
+                "number": 1 + sum(other["network"] == network for other in found),
                 "backends": backends,
                 "labels": counted.labels,
                 "shares": shares,
@@ -194,5 +195,5 @@ def _parity(result: Result) -> str:
     return "-" if result.parity is None else f"{result.parity.max_abs:.1e}"
 
 
-def _few(value: float | None, times: Sequence[float], q: int) -> str:
-    return f"n={len(times)} < {ENOUGH[q]}" if value is None else f"{value:.2f}"
+def _few(value: float | None, q: int) -> str:
+    return f"n<{ENOUGH[q]}" if value is None else f"{value:.2f}"

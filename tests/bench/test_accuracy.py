@@ -1,6 +1,7 @@
 """Scores on images whose answer is known, and what becomes of images that are none."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from conftest import latency_case
@@ -8,13 +9,14 @@ from numpy.testing import assert_allclose
 
 from bench import accuracy
 from bench.datasets import fingerprint
-from bench.process import WorkerProcess
+from bench.process import WorkerProcess, open_worker
 from bench.types import Sample
 
 
 def measured(network, split, batch=3):
     case = latency_case(kind="accuracy", dataset="own", split="all", batch=batch)
-    return accuracy.measure(case, network, split, 30, lambda _: None)
+    start = partial(open_worker, case.backend, case.device, case.threads, 30)
+    return accuracy.measure(case, network, split, lambda _: start(), lambda _: None)
 
 
 @pytest.mark.parametrize("batch", [1, 3, 13, 17])
@@ -83,6 +85,29 @@ def test_a_fault_is_a_row_with_the_splits_fingerprint(network, split, monkeypatc
     assert result.status == status
     assert result.scores == ()
     assert result.fingerprint.split_sha256 == fingerprint(split)
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("later nan", "output 'prob' holds numbers that are not finite, after 0 images"),
+        ("later rows", "output 'prob' has the shape (2, 2) for a batch of 3"),
+        ("later missing", "output 'prob' is missing"),
+    ],
+)
+def test_outputs_that_go_wrong_after_the_comparison_are_never_scored(network, split, monkeypatch, fault, said):
+    monkeypatch.setenv("FAULT", fault)
+    result = measured(network, split)
+    assert (result.status, result.scores) == ("failed", ())
+    assert said in result.reason
+
+
+def test_heads_that_do_not_fit_the_outputs_are_a_failed_row(network, split):
+    years = {"task": "age", "output": "prob", "decode": "scalar", "labels": ()}
+    heads = (type(network.card.heads[0]).model_validate(years),)
+    result = measured(replace(network, card=network.card.model_copy(update={"heads": heads})), split)
+    assert result.status == "failed"
+    assert "2 values a face, the card's head has 1" in result.reason
 
 
 def test_a_run_that_dies_half_way_scores_nothing(network, split, monkeypatch):

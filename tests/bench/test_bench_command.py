@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -213,7 +214,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tiny_zoo, tmp_path, monkeypat
 
     def full(descriptor):
         calls.append(1)
-        if len(calls) == 3:
+        if len(calls) == 2:
             raise OSError(28, "No space left on device")
         real(descriptor)
 
@@ -221,8 +222,13 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tiny_zoo, tmp_path, monkeypat
     monkeypatch.setattr(results.os, "fsync", full)
     out = tmp_path / "out"
     assert bench_run(tiny_zoo, out, "--only", "latency", "--zoo", "tiny", "--batch", "1,2") == 2
-    assert "No space left on device; every earlier result is kept" in errors(capsys)[-1]
-    assert len(read_results(out)) == 2
+    line = errors(capsys)[-1]
+    assert "No space left on device; every earlier result is kept, the latest is in " in line
+    assert [r.case.batch for r in read_results(out)] == [1, 1]
+    rescued = Path(line.partition("the latest is in ")[2].partition(":")[0])
+    (out / RESULTS).open("ab").write(rescued.read_bytes())
+    rescued.unlink()
+    assert [r.case.batch for r in read_results(out)] == [1, 1, 2, 2]
 
 
 def test_wrong_bytes_of_one_network_fail_its_own_cases_only(tiny_zoo, tmp_path, capsys):
@@ -260,7 +266,10 @@ def test_nothing_that_can_be_run_is_exit_2(tiny_zoo, tmp_path):
         (("--batch", "1,zero"), "--batch 'zero': give whole numbers from 1"),
         (("--batch", "0"), "--batch '0': give whole numbers from 1"),
         (("--threads", "-1"), "--threads -1: give whole numbers from 1"),
+        (("--threads", "4096"), "--threads 4096: this process may use"),
         (("--timeout", "0"), "--timeout 0: give seconds above 0"),
+        (("--timeout", "nan"), "--timeout nan: give seconds above 0"),
+        (("--timeout", "1e30"), "--timeout 1e+30: give seconds above 0"),
         (("--data", "imagenet"), "no dataset 'imagenet'; there are"),
         (("--data", "utkface=/no/such/folder"), "/no/such/folder"),
         (("--data", "utkface"), "give utkface=PATH"),
@@ -365,13 +374,123 @@ def test_a_killed_run_resumes(tiny_zoo, tmp_path):
         def die(file, result):
             add(file, result)
             count.append(1)
-            if len(count) == 3:
+            if len(count) == 4:
                 os.kill(os.getpid(), signal.SIGKILL)
 
         running.ResultsFile.add = die
         bench_run(tiny_zoo, out)
         os._exit(0)
     os.waitpid(pid, 0)
-    assert len(read_results(out)) == 3
+    assert len(read_results(out)) == 5  # a pair of latencies and three scores
     assert bench_run(tiny_zoo, out, "--resume") == 0
     assert len(read_results(out)) == 12
+
+
+def kept_lines(out, keep):
+    path = out / RESULTS
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(line for line in lines if keep(json.loads(line))))
+
+
+def test_resume_measures_latencies_that_belong_together_together(tiny_zoo, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    arguments = ("--only", "latency", "--zoo", "tiny", "--batch", "1,2")
+    assert bench_run(tiny_zoo, out, *arguments) == 0
+    kept_lines(out, lambda line: (line["case"]["backend"], line["case"]["batch"]) != ("opencv", 2))
+    groups = []
+    measure = latency.measure
+    monkeypatch.setattr(latency, "measure", lambda cases, *more: groups.append(cases) or measure(cases, *more))
+    assert bench_run(tiny_zoo, out, *arguments, "--resume") == 0
+    assert [[(c.backend, c.batch) for c in cases] for cases in groups] == [[("onnxruntime", 2), ("opencv", 2)]]
+    assert len(read_results(out)) == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda run: run["host"].update(fingerprint="another"), "host = another"),
+        (lambda run: run["versions"].update(numpy="0.1"), "versions"),
+        (lambda run: run.update(git_commit="another"), "git_commit = another"),
+        (lambda run: run["models"]["tiny"].update(onnx="0" * 64), "models.tiny"),
+    ],
+)
+def test_resume_refuses_another_machine_code_or_model(tiny_zoo, tmp_path, capsys, change, named):
+    out = tmp_path / "out"
+    assert bench_run(tiny_zoo, out, "--only", "latency", "--zoo", "tiny") == 0
+    before = (out / RESULTS).read_bytes()
+    run = json.loads((out / "run.json").read_text())
+    change(run)
+    (out / "run.json").write_text(json.dumps(run))
+    capsys.readouterr()
+    assert bench_run(tiny_zoo, out, "--only", "latency", "--zoo", "tiny", "--resume") == 2
+    assert named in errors(capsys)[-1]
+    assert (out / RESULTS).read_bytes() == before
+
+
+def test_resume_scores_anew_when_the_labels_have_changed(tiny_zoo, tmp_path):
+    out = tmp_path / "out"
+    assert bench_run(tiny_zoo, out, "--only", "accuracy", "--zoo", "tiny") == 0
+    first = read_results(out)[0].fingerprint
+    tiny_zoo.faces.write_text(tiny_zoo.faces.read_text().replace("male", "female", 1).replace("fefemale", "female"))
+    assert bench_run(tiny_zoo, out, "--only", "accuracy", "--zoo", "tiny", "--resume") == 0
+    tiny_zoo.faces.write_text("path,age,gender\n0.png,3,male\n")
+    assert bench_run(tiny_zoo, out, "--only", "accuracy", "--zoo", "tiny", "--resume") == 0
+    results = read_results(out)
+    assert {r.fingerprint.n for r in results} == {1}
+    assert first not in {r.fingerprint for r in results}
+
+
+def test_ctrl_c_while_results_are_written_loses_none_that_is_measured(tiny_zoo, tmp_path, monkeypatch):
+    real, calls = os.fsync, []
+
+    def interrupted(descriptor):
+        calls.append(1)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        real(descriptor)
+
+    out = tmp_path / "out"
+    assert bench_run(tiny_zoo, tmp_path / "first", "--only", "latency", "--zoo", "tiny") == 0  # builds it
+    monkeypatch.setattr(results.os, "fsync", interrupted)
+    assert bench_run(tiny_zoo, out, "--only", "latency", "--zoo", "tiny", "--batch", "1,2") == 130
+    rows = {(r.case.backend, r.case.batch): r.status for r in read_results(out)}
+    assert rows == {
+        ("onnxruntime", 1): "ok",
+        ("opencv", 1): "ok",
+        ("onnxruntime", 2): "skipped",
+        ("opencv", 2): "skipped",
+    }
+
+
+def test_sigterm_is_what_ctrl_c_is(tiny_zoo, tmp_path, monkeypatch):
+    def terminated(*_):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(running.accuracy, "measure", terminated)
+    assert bench_run(tiny_zoo, tmp_path / "out", "--only", "accuracy", "--zoo", "tiny") == 130
+    assert {r.status for r in read_results(tmp_path / "out")} == {"skipped"}
+    assert (tmp_path / "out" / "report.md").exists()
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_batch_size_named_twice_is_measured_once(tiny_zoo, tmp_path):
+    assert bench_run(tiny_zoo, tmp_path / "out", "--only", "latency", "--zoo", "tiny", "--batch", "2,1,2") == 0
+    lines = (tmp_path / "out" / RESULTS).read_text().splitlines()
+    assert [json.loads(line)["case"]["batch"] for line in lines] == [2, 2, 1, 1]
+
+
+def test_a_backend_of_the_users_own_stands_by_its_name_and_content_not_by_its_path(tiny_zoo, tmp_path, monkeypatch):
+    monkeypatch.setenv("FAULT", "none")
+    own = tmp_path / "a folder" / "mine.py"
+    own.parent.mkdir()
+    own.write_text(dying(tmp_path).read_text().replace("len(runs) > 5", "False"))
+    arguments = ("--only", "latency", "--zoo", "tiny", "--backend", str(own))
+    assert bench_run(tiny_zoo, tmp_path / "out", *arguments) == 0
+    (result,) = read_results(tmp_path / "out")
+    assert re.fullmatch(r"mine@[0-9a-f]{8}", result.case.backend)
+    assert all(str(tmp_path) not in p.read_text() for p in (tmp_path / "out").iterdir() if p.suffix != ".png")
+
+
+def test_nothing_but_skipped_cases_is_exit_2(tiny_zoo, tmp_path, capsys):
+    assert bench_run(tiny_zoo, tmp_path / "out", "--only", "latency", "--precision", "int8") == 2
+    assert "nothing was measured" in errors(capsys)[-1]

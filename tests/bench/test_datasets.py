@@ -162,9 +162,21 @@ def test_csv_reads_labels(tmp_path: Path, encoding: str, newline: str) -> None:
     assert read.samples == (
         Sample("a.jpg", tmp_path / "a.jpg", 31.0, "male"),
         Sample("../ü.png", tmp_path / "../ü.png", 4.5, "female"),
-        Sample("/b, c.jpg", Path("/b, c.jpg"), None, "female"),
+        Sample(os.path.relpath("/b, c.jpg", tmp_path), Path("/b, c.jpg"), None, "female"),
         Sample("d.jpg", tmp_path / "d.jpg", 0.0, None),
     )
+
+
+def test_csv_names_a_file_once_however_it_is_written(tmp_path: Path) -> None:
+    for again in ("./a.jpg", f"{tmp_path}/a.jpg", f"../{tmp_path.name}/a.jpg"):
+        with pytest.raises(BadInput, match=r"line 3, column path: 'a\.jpg' is already on line 2"):
+            datasets.load("csv", csv_file(tmp_path, f"path,age\na.jpg,1\n{again},2\n"))
+
+
+@pytest.mark.parametrize("name", ["\x00a.jpg", "a\x1b[31m.jpg"])
+def test_csv_refuses_names_that_no_file_should_have(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BadInput, match=r"line 2, column path: .* control characters"):
+        datasets.load("csv", csv_file(tmp_path, f"path,age\n{name},1\n"))
 
 
 @pytest.mark.parametrize(("column", "value", "label"), [("age", "7", (7.0, None)), ("gender", "M", (None, "male"))])

@@ -8,7 +8,7 @@ import pytest
 from conftest import FAULTY, latency_case
 
 from bench import latency
-from bench.process import WorkerProcess
+from bench.process import WorkerProcess, open_worker
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,10 @@ def short_rounds(monkeypatch):
 
 
 def measured(cases, network, timeout=30):
-    return list(latency.measure(cases, network.model, network.golden, timeout, lambda _: None))
+    def start(case):
+        return open_worker(case.backend, case.device, case.threads, timeout)
+
+    return latency.measure(cases, network.model, network.golden, start, lambda _: None)
 
 
 def test_an_ok_row_keeps_every_time_and_its_proof(network):
@@ -41,6 +44,12 @@ def test_an_ok_row_keeps_every_time_and_its_proof(network):
         ("wrong", "failed", "outputs differ from numpy by 0.001 at batch 3"),
         ("not a number", "failed", "outputs differ from numpy by inf"),
         ("segfault", "failed", "SIGSEGV"),
+        ("object", "failed", "'prob' is no array of numbers but object"),
+        ("no output", "failed", "the outputs are other; the network has prob"),
+        ("nowhere", "failed", "does not say where its nodes ran but {}"),
+        ("placement is None", "failed", "does not say where its nodes ran but None"),
+        ("placement is a list", "failed", "does not say where its nodes ran but [1]"),
+        ("placement of 0", "failed", "does not say where its nodes ran but {'here': 0}"),
         ("kill later", "failed", "out of memory"),
         ("hang", "failed", "no answer to 'run' within 1 s"),
     ],

@@ -1,5 +1,6 @@
 """Workers from the harness's side: answers, refusals, and every way to die."""
 
+import gc
 import os
 import signal
 import time
@@ -12,6 +13,7 @@ from numpy.testing import assert_allclose
 
 from bench.process import WorkerFailed, open_worker
 from bench.types import Unavailable
+from bench.worker import timed
 
 FAULTY = str(Path(__file__).parent / "backends" / "faulty.py")
 
@@ -85,6 +87,49 @@ def test_a_hanging_worker_is_given_up_on_and_ended(monkeypatch, feeds):
         with pytest.raises(WorkerFailed, match=r"no answer to 'run' within 0\.5 s"):
             worker.ask("run", feeds)
     assert worker.process.returncode == -signal.SIGKILL
+
+
+def test_a_stopped_worker_that_takes_no_request_in_is_given_up_on(monkeypatch):
+    with opened(monkeypatch, "", timeout=60) as worker:
+        with worker.turn():
+            worker.ask("load", model="none")
+        worker.timeout = 0.5
+        with pytest.raises(WorkerFailed, match="no answer to 'predict'"):
+            worker.ask("predict", {"data": np.zeros((8, 3, 512, 512), np.float32)})
+
+
+def test_ctrl_c_is_the_harness_to_handle_not_the_workers(monkeypatch, feeds):
+    with opened(monkeypatch, "") as worker:
+        worker.ask("load", model="none")
+        os.kill(worker.process.pid, signal.SIGINT)
+        worker.ask("run", feeds)
+
+
+def test_no_garbage_is_collected_while_runs_are_timed():
+    collected = []
+    gc.callbacks.append(lambda phase, _: collected.append(phase))
+    junk = []
+
+    def run(feeds):
+        junk.append([[] for _ in range(2000)])
+        junk[-1].append(junk[-1])
+        junk.clear()
+        return feeds
+
+    try:
+        run({})
+        timed(run, {}, 1, 0)
+        before = len(collected)
+        gc.disable()
+        assert len(timed(run, {}, 50, 0)) == 50
+        assert not gc.isenabled()
+        gc.enable()
+        timed(run, {}, 50, 0)
+        assert gc.isenabled()
+        assert len(collected) - before <= 2 * 2 + 2  # the one full collection before each timing
+    finally:
+        gc.enable()
+        gc.callbacks.pop()
 
 
 def test_a_refused_device_is_unavailable_not_failed(monkeypatch):

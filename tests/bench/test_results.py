@@ -34,8 +34,8 @@ def test_a_line_has_the_keys_of_the_contract(tmp_path):
         fingerprint=Fingerprint(split_sha256="0" * 64, n=6, label_rule="rule"),
     )
     file = ResultsFile(tmp_path, [])
-    file.add(ok())
-    file.add(scored)
+    file.add([ok()])
+    file.add([scored])
     timed, accurate = (json.loads(line) for line in (tmp_path / RESULTS).read_text().splitlines())
     keys = [
         "schema",
@@ -78,8 +78,8 @@ def test_a_result_that_is_not_ok_says_why():
 
 def test_a_last_line_that_was_cut_off_is_left_out(tmp_path):
     file = ResultsFile(tmp_path, [])
-    file.add(ok(1))
-    file.add(ok(8))
+    file.add([ok(1)])
+    file.add([ok(8)])
     path = tmp_path / RESULTS
     path.write_bytes(path.read_bytes()[:-20])
     assert read_results(tmp_path) == [ok(1)]
@@ -119,7 +119,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
 
 def test_a_full_disk_keeps_whole_lines_and_rescues_the_last_result(tmp_path, monkeypatch):
     file = ResultsFile(tmp_path, [])
-    file.add(ok(1))
+    file.add([ok(1)])
     (tmp_path / "rescue").mkdir()
     monkeypatch.setattr(results.tempfile, "tempdir", str(tmp_path / "rescue"))
 
@@ -128,9 +128,9 @@ def test_a_full_disk_keeps_whole_lines_and_rescues_the_last_result(tmp_path, mon
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(
-        BadInput, match=r"No space left on device; every earlier result is kept, this one is in"
+        BadInput, match=r"No space left on device; every earlier result is kept, the latest is in"
     ) as caught:
-        file.add(ok(8))
+        file.add([ok(8)])
     assert read_results(tmp_path) == [ok(1)]
     (rescued,) = (tmp_path / "rescue").iterdir()
     assert str(rescued) in str(caught.value)

@@ -7,6 +7,8 @@ import os
 import signal
 import time
 
+import numpy as np
+
 from bench.types import Session, Unavailable
 
 DEVICES = ("cpu", "cuda")
@@ -39,6 +41,16 @@ def load(model, device, threads):
             return {"prob": means(feeds) + 1e-3}
         if fault == "not a number":
             return {"prob": means(feeds) * float("nan")}
+        if fault == "object":
+            return {"prob": np.array([object()])}
+        if fault == "no output":
+            return {"other": means(feeds)}
+        if fault == "later nan" and runs > 1:
+            return {"prob": means(feeds) * float("nan")}
+        if fault == "later rows" and runs > 1:
+            return {"prob": means(feeds)[:-1]}
+        if fault == "later missing" and runs > 1:
+            return {"other": means(feeds)}
         if fault == "segfault":
             os.kill(os.getpid(), signal.SIGSEGV)
         if fault == "kill" or (fault == "kill later" and runs > 20):
@@ -53,4 +65,5 @@ def load(model, device, threads):
         time.sleep(0.0005)
         return {"prob": means(feeds)}
 
-    return Session(run, lambda: {"here": 1}, {})
+    places = {"nowhere": {}, "placement is None": None, "placement is a list": [1], "placement of 0": {"here": 0}}
+    return Session(run, lambda: places.get(fault, {"here": 1}), {})
