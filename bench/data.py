@@ -51,5 +51,6 @@ def verify(text: str) -> str:
         f"images that cannot be read: {len(unreadable)}",
     ]
     if unreadable:
-        raise BadInput("\n".join([*lines, *unreadable]))
+        print("\n".join(lines))
+        raise BadInput(f"{split.dataset}:{split.split}: {len(unreadable)} images cannot be read:", unreadable)
     return "\n".join(lines)

@@ -94,7 +94,7 @@ def choose(chosen: Mapping[str, str], device: str, *, named: bool) -> tuple[dict
             notes.append(f"{backend} runs on {probes[-1].device}: {_why(probes)}")
     if refused and (named or len(refused) == len(chosen)):
         lines = [f"{backend} on {devices[backend]}: {reason}" for backend, reason in refused.items()]
-        raise NotUsable("not usable on this machine:\n" + "\n".join(f"  {line}" for line in lines))
+        raise NotUsable("not usable on this machine:", lines)
     return devices, refused, notes
 
 

@@ -11,10 +11,20 @@ from typing import NoReturn
 DONE, CHECK_FAILED, BAD_INPUT, NOT_USABLE, INTERRUPTED = 0, 1, 2, 3, 130
 
 
+LONGEST_LINE = 1000
+
+
 class BadInput(Exception):  # noqa: N818 - it says what it is
-    """Something that was given is wrong. The message says what, where, and what would be right, in one line."""
+    """Something that was given is wrong. The message says what, where, and what would be right, in one line.
+
+    ``details`` are lines of a list that goes with it, such as one a backend.
+    """
 
     exit_code = BAD_INPUT
+
+    def __init__(self, message: str, details: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.details = tuple(details)
 
 
 class Unsupported(BadInput):
@@ -33,19 +43,31 @@ def run_command(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None
     except BadInput as error:
         if debug:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        for line in (f"error: {error}", *(f"  {detail}" for detail in error.details)):
+            print(one_line(line), file=sys.stderr)
         return error.exit_code
+    except MemoryError:
+        if debug:
+            raise
+        print("error: out of memory; is a file or a size in it far too large?", file=sys.stderr)
+        return BAD_INPUT
     except OSError as error:
         if debug or (error.filename is None and error.errno != errno.ENOSPC):
             raise
         where = f"{error.filename}: " if error.filename else ""
-        print(f"error: {where}{error.strerror}", file=sys.stderr)
+        print(one_line(f"error: {where}{error.strerror}"), file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         if debug:
             raise
         print("stopped", file=sys.stderr)
         return INTERRUPTED
+
+
+def one_line(text: str) -> str:
+    """Return ``text`` as one line that a terminal can show: what a file brought in cannot break or steer it."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return shown if len(shown) <= LONGEST_LINE else f"{shown[:LONGEST_LINE]} (and {len(shown) - LONGEST_LINE} more)"
 
 
 class Parser(argparse.ArgumentParser):

@@ -112,7 +112,7 @@ def verify_caffe(net: Net, model: bytes, prototxt: Path, caffemodel: Path | None
 
     def judge(feeds: Mapping[str, Array]) -> dict[str, Array]:
         blobs = run_layers(net, feeds)
-        return {name: blobs[name] for name in net.outputs}
+        return {name: blobs[name].astype(np.float32) for name in net.outputs}
 
     def on(name: str) -> Run:
         return lambda feeds: RUNTIMES[name](model, feeds)

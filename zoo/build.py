@@ -8,9 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import converters
+from converters.errors import BadInput
 from zoo.card import Card
+
+if TYPE_CHECKING:
+    import onnx
 
 
 def metadata(card: Card) -> dict[str, str]:
@@ -40,7 +45,22 @@ def model_bytes(card: Card, files: dict[str, Path]) -> bytes:
     from converters.caffe import convert, to_bytes
 
     paths = {weights.role: files[weights.file] for weights in card.graph()}
-    return to_bytes(convert(paths["prototxt"], paths["caffemodel"], metadata=metadata(card), **card.convert))
+    model = convert(paths["prototxt"], paths["caffemodel"], metadata=metadata(card), **card.convert)
+    _refuse_other_names(card, model)
+    return to_bytes(model)
+
+
+def _refuse_other_names(card: Card, model: onnx.ModelProto) -> None:
+    """Raise BadInput where the card speaks of inputs, outputs or sizes that the graph does not have."""
+    inputs = {i.name: [d.dim_value for d in i.type.tensor_type.shape.dim[1:]] for i in model.graph.input}
+    outputs = [output.name for output in model.graph.output]
+    for spec in card.input:
+        wanted = [3, spec.size[1], spec.size[0]]
+        if inputs.get(spec.name) != wanted:
+            raise BadInput(f"card {card.name}: input {spec.name!r} of shape {wanted}; the network has {inputs}")
+    for head in card.heads:
+        if head.output not in outputs:
+            raise BadInput(f"card {card.name}: head output {head.output!r}; the network has {', '.join(outputs)}")
 
 
 def _json(value: object) -> str:

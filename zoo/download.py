@@ -31,7 +31,7 @@ class WrongBytes(BadInput):
 
 def is_intact(path: Path, weights: Weights) -> bool:
     """Whether ``path`` is the card's file, byte for byte (45 MB take some 50 ms)."""
-    return path.is_file() and path.stat().st_size == weights.size and _sha256(path) == weights.sha256
+    return path.is_file() and path.stat().st_size == weights.size and sha256_of(path) == weights.sha256
 
 
 def from_folder(path: Path, weights: Weights, target: Path) -> None:
@@ -43,13 +43,12 @@ def from_folder(path: Path, weights: Weights, target: Path) -> None:
 def from_stream(stream: IO[bytes], weights: Weights, target: Path, origin: str) -> None:
     """Copy ``stream`` to ``target``, a byte more than the card says at most. Raises WrongBytes with its origin."""
     part = _part(target)
-    part.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with part.open("wb") as out:
+        with writing(part), _opened(part, "wb") as out:
             while chunk := stream.read(min(CHUNK, weights.size + 1 - out.tell())):
                 out.write(chunk)
     except BaseException:
-        _discard(part)
+        discard(part)
         raise
     _settle(part, weights, target, origin)
 
@@ -65,7 +64,7 @@ def from_url(url: str, weights: Weights, target: Path, *, timeout_s: float = 30.
         _receive(url, weights, part, timeout_s)
     finally:
         if part.exists() and part.stat().st_size == 0:
-            _discard(part)
+            discard(part)
     try:
         _settle(part, weights, target, url)
     except WrongBytes:
@@ -94,10 +93,9 @@ def _receive(url: str, weights: Weights, part: Path, timeout_s: float) -> None:
             done = 0
         promised = None if response.length is None else done + response.length
         if promised not in {None, weights.size}:
-            _discard(part)
+            discard(part)
             raise WrongBytes(f"{weights.file} from {url}: expected {weights.size} bytes, got {promised}")
-        part.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("ab") as out, _progress(weights, done) as advance:
+        with writing(part), _opened(part, "ab") as out, _progress(weights, done) as advance:
             out.truncate(done)
             limit = weights.size + (promised is None)
             while done < limit and (chunk := _read(response, url, min(CHUNK, limit - done))):
@@ -121,25 +119,42 @@ def _settle(part: Path, weights: Weights, target: Path, origin: str) -> None:
     if is_intact(part, weights):
         part.replace(target)
         return
-    size, sha256 = part.stat().st_size, _sha256(part)
-    _discard(part)
+    size, sha256 = part.stat().st_size, sha256_of(part)
+    discard(part)
     if size != weights.size:
         got = f"more than {weights.size}" if size > weights.size else size
         raise WrongBytes(f"{weights.file} from {origin}: expected {weights.size} bytes, got {got}")
     raise WrongBytes(f"{weights.file} from {origin}: expected sha256 {weights.sha256}, got {sha256}")
 
 
-def _discard(part: Path) -> None:
+def discard(part: Path) -> None:
+    """Remove a file that is not whole, and its folder if that is empty then."""
     part.unlink(missing_ok=True)
     with suppress(OSError):
         part.parent.rmdir()  # only an empty folder goes
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the disk says against writing ``path`` into BadInput that names it."""
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise BadInput(f"{path}: cannot be written: {why}; make room, or set ZOO_HOME to a folder with room") from error
+
+
+def _opened(part: Path, mode: str) -> IO[bytes]:
+    part.parent.mkdir(parents=True, exist_ok=True)
+    return part.open(mode)
 
 
 def _part(target: Path) -> Path:
     return target.with_name(f"{target.name}.part")
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Return a file's sha256, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

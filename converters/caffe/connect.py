@@ -2,12 +2,15 @@
 
 The last version of a blob keeps Caffe's name: the value that Caffe leaves in it. An earlier one is called
 ``blob@layer`` after the layer that made it. An input keeps its name for its first version.
+
+The tops of Split, Flatten and Reshape lie in the memory of their bottom: in Caffe a layer that overwrites one of them
+changes the others too. A network that reads one after that is refused: here it would get the numbers from before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from converters.caffe.emit import Layer, Shape, kinds, unique
@@ -21,13 +24,17 @@ def connect(path: Path, inputs: Mapping[str, Shape], layers: Sequence[Layer]) ->
     """Rename tops so that each blob has one writer, and leave out in-place layers that do nothing at TEST (Dropout).
 
     Returns the layers, and the outputs: the blobs that no layer reads. Raises BadInput for bottoms that nobody makes
-    before they are read (in a circle too), for blobs made twice, and for inputs that nobody reads.
+    before they are read (in a circle too), for blobs made twice, and for inputs that nobody reads; Unsupported for a
+    layer that cannot work in place, and for what Caffe overwrites under another name.
     """
     makers: dict[str, list[str]] = {name: [""] for name in inputs}  # blob -> the layers that wrote it, in order
     read: set[Version] = set()
     kept: list[tuple[Layer, list[Version], list[Version]]] = []
+    memory = Memory({(name, 0): {(name, 0)} for name in inputs}, {})
     for op in layers:
         bottoms = [(bottom, _latest(op, bottom, makers, layers)) for bottom in op.bottoms]
+        for bottom in bottoms:
+            memory.check(bottom, op)
         if kinds()[op.type].identity and op.tops == op.bottoms:
             continue
         read.update(bottoms)
@@ -37,14 +44,22 @@ def connect(path: Path, inputs: Mapping[str, Shape], layers: Sequence[Layer]) ->
             if top in makers and op.bottoms[index : index + 1] != (top,):
                 by = f"layer {makers[top][-1]!r}" if makers[top][-1] else "an input"
                 raise op.bad(f"top {top!r} is made already by {by}; give it another name")
+            if top in makers and not kinds()[op.type].in_place:
+                raise op.unsupported(f"top {top!r} over the bottom {top!r}", "give it another name")
             makers.setdefault(top, []).append(op.name)
-        kept.append((op, bottoms, [(top, len(makers[top]) - 1) for top in op.tops]))
+        tops = [(top, len(makers[top]) - 1) for top in op.tops]
+        memory.place(op, bottoms, tops)
+        kept.append((op, bottoms, tops))
     unread = [last for last in ((blob, len(by) - 1) for blob, by in makers.items()) if last not in read]
-    for blob, _ in unread:
-        if blob in inputs:
+    for blob, version in unread:
+        if blob in inputs and version == 0:
             raise BadInput(
                 f"{path}: input {blob!r} is read by no layer, or is an output itself; take it out of the file"
             )
+        if blob in inputs:
+            raise BadInput(f"{path}: output {blob!r} is an input that a layer writes over; give that top another name")
+    for output in unread:
+        memory.check(output, next(op for op, _, tops in kept if output in tops))
     if not unread:
         raise BadInput(f"{path}: has no layer that makes an output")
     names = _names(inputs, makers)
@@ -53,6 +68,30 @@ def connect(path: Path, inputs: Mapping[str, Shape], layers: Sequence[Layer]) ->
         for op, bottoms, tops in kept
     ]
     return renamed, tuple(names[version] for version in unread)
+
+
+@dataclass
+class Memory:
+    """Which blobs share memory in Caffe, and for those that were overwritten, by which layer."""
+
+    shared: dict[Version, set[Version]]
+    lost: dict[Version, str]
+
+    def place(self, op: Layer, bottoms: Sequence[Version], tops: Sequence[Version]) -> None:
+        """Note where a layer's tops lie: over the bottom of the same name, in the bottom's memory, or on their own."""
+        for index, top in enumerate(tops):
+            over = bottoms[index] if index < len(bottoms) and bottoms[index][0] == top[0] else None
+            shares = over or (bottoms[0] if kinds()[op.type].shares_memory else None)
+            self.shared[top] = self.shared[shares] if shares else set()
+            if over:
+                self.lost.update(dict.fromkeys(self.shared[top], op.name))
+            self.shared[top].add(top)
+
+    def check(self, blob: Version, op: Layer) -> None:
+        """Raise Unsupported when the layer reads, or has left for an output, a blob that was overwritten."""
+        if blob in self.lost:
+            by = f"which layer {self.lost[blob]!r} overwrites in Caffe by its in-place top"
+            raise op.unsupported(f"blob {blob[0]!r}, {by}, since both share memory", "give that top another name")
 
 
 def _latest(op: Layer, bottom: str, makers: Mapping[str, Sequence[str]], layers: Sequence[Layer]) -> int:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
+Range = tuple[int, "int | None"]
+"""At least, and at most; None: as many as one likes."""
 LrnForm = Literal["lowered", "native"]
 
 
@@ -58,18 +60,22 @@ class Kind:
     """A layer type. All shapes have the batch as axis 0.
 
     ``shape(op, *bottom shapes)`` and ``reference(op, *bottoms)`` return one shape or array a top; ``shape`` is called
-    first and raises on what is not supported. ``weights(op, bottom shape)`` returns the shapes of the blobs.
-    ``bottoms`` and ``tops`` are how many a layer has; ``identity``: at TEST the layer changes nothing.
+    first and raises on what is not supported. ``weights(op, *bottom shapes)`` returns the shapes of the blobs, none
+    for a layer that needs none. ``bottoms`` and ``tops`` are how many a layer may have. ``identity``: at TEST the layer
+    changes nothing. ``in_place``: a top may be the bottom of the same place, which Caffe then overwrites.
+    ``shares_memory``: in Caffe the tops lie where the first bottom lies.
     """
 
     convert: Convert
     shape: Callable[..., tuple[Shape, ...]]
     reference: Callable[..., tuple[Array, ...]]
-    weights: Callable[[Layer, Shape], tuple[Shape, ...]] | None
+    weights: Callable[..., tuple[Shape, ...]] | None
     parameter: Parameter | None
-    bottoms: int
-    tops: int
+    bottoms: Range
+    tops: Range
     identity: bool
+    in_place: bool
+    shares_memory: bool
 
 
 _KINDS: dict[str, Kind] = {}
@@ -80,18 +86,26 @@ def layer(
     *,
     shape: Callable[..., tuple[Shape, ...]],
     reference: Callable[..., tuple[Array, ...]],
-    weights: Callable[[Layer, Shape], tuple[Shape, ...]] | None = None,
+    weights: Callable[..., tuple[Shape, ...]] | None = None,
     parameter: Parameter | None = None,
-    bottoms: int = 1,
-    tops: int = 1,
+    bottoms: int | Range = 1,
+    tops: int | Range = 1,
     identity: bool = False,
+    in_place: bool = True,
+    shares_memory: bool = False,
 ) -> Callable[[Convert], Convert]:
-    """Register a converter for the layers of that type. Raises ValueError when there is one already."""
+    """Register a converter for the layers of that type; the words are those of `Kind`, a number is a range of one.
+
+    Raises ValueError when there is one already.
+    """
+    bottom_range, top_range = ((count, count) if isinstance(count, int) else count for count in (bottoms, tops))
 
     def register(convert: Convert) -> Convert:
         if type_name in _KINDS:
             raise ValueError(f"two converters for layer type {type_name!r}: {_KINDS[type_name].convert} and {convert}")
-        _KINDS[type_name] = Kind(convert, shape, reference, weights, parameter, bottoms, tops, identity)
+        _KINDS[type_name] = Kind(
+            convert, shape, reference, weights, parameter, bottom_range, top_range, identity, in_place, shares_memory
+        )
         return convert
 
     return register

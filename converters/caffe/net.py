@@ -13,13 +13,18 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from converters.caffe.binary import read_binary
 from converters.caffe.connect import connect
-from converters.caffe.emit import Layer, Shape, kinds
+from converters.caffe.emit import Layer, Range, Shape, kinds
 from converters.caffe.schema import Entry, is_v1, read_bytes
 from converters.caffe.text import read_text
 from converters.caffe.weights import Floats, read_blob, read_weights
 from converters.errors import BadInput, Unsupported
+
+LARGEST = 2**28
+"""How many numbers a blob may have at the file's batch size (1 GiB in float32): beyond it a size is a mistake."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,9 +65,12 @@ def read_net(prototxt: Path, caffemodel: Path | None = None) -> Net:
         kind, bottoms = kinds()[op.type], [shapes[bottom] for bottom in op.bottoms]
         for top, shape in zip(op.tops, kind.shape(op, *bottoms), strict=True):
             if min(shape) < 1:
-                raise op.bad(f"the bottom {bottoms[0]} is too small: the top {top!r} would be {shape}")
+                sizes = " and ".join(str(bottom) for bottom in bottoms)
+                raise op.bad(f"a bottom of shape {sizes} is too small: the top {top!r} would be {shape}")
+            if prod(shape) > LARGEST:
+                raise op.bad(f"the top {top!r} of shape {shape} has more than {LARGEST} numbers; check the sizes")
             shapes[top] = shape
-        expected = kind.weights(op, bottoms[0]) if kind.weights is not None else ()
+        expected = kind.weights(op, *bottoms) if kind.weights is not None else ()
         if expected and any(other.name == op.name and other.blobs for other in whole):
             raise op.bad("an earlier layer with weights has the same name; weights are matched by name")
         whole.append(replace(op, blobs=_fitting(op, expected, caffemodel, weights)))
@@ -106,8 +114,14 @@ def _inputs(path: Path, message: Any, entries: Sequence[Entry]) -> dict[str, Sha
             raise BadInput(f"{path}: an input without a name")
         if names.count(name) > 1:
             raise BadInput(f"{path}: two inputs are named {name!r}")
+        if prod(shape) > LARGEST:
+            raise BadInput(f"{path}: input {name!r} of shape {shape} has more than {LARGEST} numbers; check the sizes")
         if len(shape) < 2 or min(shape) < 1:
             raise BadInput(f"{path}: input {name!r} has the shape {shape}; it needs a batch axis, others, and no zeros")
+    batches = {name: shape[0] for name, shape in zip(names, shapes, strict=True)}
+    if len(set(batches.values())) > 1:
+        sizes = ", ".join(f"{name!r} has {batch}" for name, batch in batches.items())
+        raise Unsupported(f"{path}: inputs with different batch sizes (axis 0) are not supported: {sizes}")
     return dict(zip(names, shapes, strict=True))
 
 
@@ -119,10 +133,17 @@ def make_layer(entry: Entry) -> Layer:
     blobs = tuple(read_blob(blob, f"{entry.where}: blob {i}") for i, blob in enumerate(message.blobs))
     param = getattr(message, kind.parameter.name, None) if kind.parameter is not None else None
     op = Layer(message.name, entry.type, tuple(message.bottom), tuple(message.top), param, blobs, entry.where)
-    if len(op.bottoms) != kind.bottoms or len(op.tops) != kind.tops:
-        counts = f"{len(op.bottoms)} bottoms and {len(op.tops)} tops"
-        raise op.unsupported(counts, f"a layer of this type has {kind.bottoms} and {kind.tops}")
+    for count, (least, most) in ((len(op.bottoms), kind.bottoms), (len(op.tops), kind.tops)):
+        if count < least or (most is not None and count > most):
+            counts = f"{len(op.bottoms)} bottoms and {len(op.tops)} tops"
+            known = f"{_amount(kind.bottoms)} bottoms and {_amount(kind.tops)} tops"
+            raise op.unsupported(counts, f"a layer of this type has {known}")
     return op
+
+
+def _amount(allowed: Range) -> str:
+    least, most = allowed
+    return f"{least} or more" if most is None else f"{least}" if least == most else f"{least} to {most}"
 
 
 def _fitting(
@@ -133,10 +154,12 @@ def _fitting(
     if expected and not blobs and caffemodel is None:
         raise op.bad("needs weights, and the network file holds none; give the .caffemodel too")
     if expected and not blobs:
-        raise op.bad(f"{caffemodel} has no weights for it; it has those of: {', '.join(weights)}")
+        raise op.bad(f"{caffemodel} has no weights for it; it has those of: {', '.join(weights) or 'no layer'}")
     if len(blobs) != len(expected):
         raise op.bad(f"{len(blobs)} blobs of weights in {source}; the layer has {len(expected)}")
     for index, (blob, shape) in enumerate(zip(blobs, expected, strict=True)):
-        if blob.shape[-len(shape) :] != shape or blob.size != prod(shape):
+        if blob.shape[blob.ndim - len(shape) :] != shape or blob.size != prod(shape):
             raise op.bad(f"blob {index} in {source} has the shape {blob.shape}; the layer needs {shape}")
+        if not np.isfinite(blob).all():
+            raise op.bad(f"blob {index} in {source} holds numbers that are not finite; get the file again")
     return tuple(blob.reshape(shape) for blob, shape in zip(blobs, expected, strict=True))

@@ -23,6 +23,9 @@ def run(net: Net, feeds: Mapping[str, Array]) -> dict[str, Array]:
         if feed.shape[1:] != net.inputs[name][1:] or feed.ndim != len(net.inputs[name]):
             raise BadInput(f"input {name!r} has the shape {feed.shape}; the network needs (N, *{net.inputs[name][1:]})")
         blobs[name] = feed.astype(np.float64)
+    if len({len(blob) for blob in blobs.values()}) > 1:
+        sizes = ", ".join(f"{name!r} {len(blob)}" for name, blob in blobs.items())
+        raise BadInput(f"inputs of different batch sizes: {sizes}; network {net.name!r} needs the same for all")
     for op in net.layers:
         tops = kinds()[op.type].reference(op, *(blobs[bottom] for bottom in op.bottoms))
         blobs.update(zip(op.tops, tops, strict=True))

@@ -11,6 +11,9 @@ from converters.caffe.emit import kinds
 from converters.caffe.messages import V1_TYPES, build_messages
 from converters.errors import BadInput, Unsupported
 
+LARGEST = 2**31 - 1
+"""bytes: protobuf messages are no larger"""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -30,6 +33,10 @@ def messages(*, plain: bool) -> dict[str, type[Any]]:
 def read_bytes(path: Path, what: str) -> bytes:
     """Read a whole file that must not be empty. Raises BadInput with the path; ``what`` says what it should be."""
     try:
+        if path.exists() and not path.is_file():
+            raise BadInput(f"{path}: is {'a folder' if path.is_dir() else 'no regular file'}; give {what}")
+        if path.stat().st_size > LARGEST:
+            raise BadInput(f"{path}: {path.stat().st_size} bytes are more than the format holds (2 GiB); give {what}")
         data = path.read_bytes()
     except OSError as error:
         raise BadInput(f"{path}: cannot be read: {error.strerror}; give {what}") from error

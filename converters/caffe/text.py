@@ -18,7 +18,10 @@ from converters.caffe.messages import V1_TYPES
 from converters.caffe.schema import Entry, included, layer_type, messages, refuse_type
 from converters.errors import BadInput, Unsupported
 
-TOKEN = re.compile(r"""\#[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|[{}<>]|[A-Za-z_0-9]+""")
+TOKEN = re.compile(
+    r"""\#[^\n]*|"(?:\\.|[^"\\\n])*("|\\?$)|'(?:\\.|[^'\\\n])*('|\\?$)|[{}<>]|[A-Za-z_0-9]+""", re.MULTILINE
+)
+"""A string ends at its quote or at its line's end: one that is not closed must not be tried again from each quote."""
 
 
 def read_text(path: Path, data: bytes) -> tuple[Any, list[Entry]]:

@@ -36,8 +36,6 @@ def read_weights(path: Path, data: bytes) -> dict[str, tuple[Floats, ...]]:
             weights[layer.name] = tuple(
                 read_blob(blob, f"{path}: blob {i} of layer {layer.name!r}") for i, blob in enumerate(layer.blobs)
             )
-    if not weights:
-        raise BadInput(f"{path}: holds no layer with weights; give the network's .caffemodel")
     return weights
 
 

@@ -16,13 +16,10 @@ import zoo.golden
 import zoo.store
 from bench import latency
 from bench.accuracy import Network
-from bench.records import Case
 from bench.types import Sample, Split
 from converters.caffe.schema import messages
 from zoo.card import Card
 from zoo.golden import Golden
-
-FAULTY = str(Path(__file__).parent / "backends" / "faulty.py")
 
 
 @pytest.fixture
@@ -71,11 +68,6 @@ def split(tmp_path: Path) -> Split:
         cv2.imwrite(str(path), image)
         samples.append(Sample(path.name, path, float(5 * number), gender))
     return Split("own", "all", "colour", tuple(samples))
-
-
-def latency_case(backend: str = FAULTY, **changes: object) -> Case:
-    values = {"network": "tiny", "backend": backend, "device": "cpu", "precision": "fp32", "batch": 3, "threads": 1}
-    return Case.model_validate({**values, "kind": "latency", **changes})
 
 
 PROTOTXT = """

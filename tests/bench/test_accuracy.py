@@ -4,7 +4,7 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
-from conftest import latency_case
+from bench_cases import latency_case
 from numpy.testing import assert_allclose
 
 from bench import accuracy

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import FAULTY
+from bench_cases import FAULTY
 
 from bench import accuracy, latency, results
 from bench import run as running
@@ -360,30 +360,6 @@ def test_help_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr == ""
     assert done.returncode == 0
-
-
-@pytest.mark.slow
-def test_a_killed_run_resumes(tiny_zoo, tmp_path):
-    """Kill the harness itself while it measures: what is on disk is whole lines, and ``--resume`` goes on."""
-    out = tmp_path / "out"
-    pid = os.fork()
-    if pid == 0:
-        count = []
-        add = running.ResultsFile.add
-
-        def die(file, result):
-            add(file, result)
-            count.append(1)
-            if len(count) == 4:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        running.ResultsFile.add = die
-        bench_run(tiny_zoo, out)
-        os._exit(0)
-    os.waitpid(pid, 0)
-    assert len(read_results(out)) == 5  # a pair of latencies and three scores
-    assert bench_run(tiny_zoo, out, "--resume") == 0
-    assert len(read_results(out)) == 12
 
 
 def kept_lines(out, keep):

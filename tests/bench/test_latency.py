@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import FAULTY, latency_case
+from bench_cases import FAULTY, latency_case
 
 from bench import latency
 from bench.process import WorkerProcess, open_worker

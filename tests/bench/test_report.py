@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from conftest import latency_case
+from bench_cases import latency_case
 from numpy.testing import assert_allclose
 
 from bench.records import Confusion, Fingerprint, Latency, Parity, Result, RunConfig, RunRecord, Score

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import latency_case
+from bench_cases import latency_case
 from pydantic import ValidationError
 
 from bench import results

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from layer_cases import Shapes, names, several
 
 from converters.caffe.emit import Array, Shape, kinds
 from converters.caffe.net import make_layer, read_network
@@ -30,26 +31,30 @@ def add_blob(layer: Any, array: Array) -> None:
     blob.data.append(array.astype("<f4").tobytes())
 
 
-def seeded_weights(prototxt: Path, bottom: Shape) -> dict[str, list[Array]]:
-    """Return seeded weights for the first layer of a network, if it has any."""
+def seeded_weights(prototxt: Path, bottoms: Shape | Shapes, positive: Sequence[int] = ()) -> dict[str, list[Array]]:
+    """Return seeded weights for the first layer of a network, if it has any; ``positive`` lists which are above 0."""
     op = make_layer(read_network(prototxt, prototxt.read_bytes())[1][0])
     shapes = kinds()[op.type].weights
     generator = np.random.default_rng(7)
-    return {} if shapes is None else {op.name: [generator.normal(size=s).astype("f4") for s in shapes(op, bottom)]}
+    weights = [] if shapes is None else [generator.normal(size=s).astype("f4") for s in shapes(op, *several(bottoms))]
+    weights = [np.abs(blob) + np.float32(0.5) if i in positive else blob for i, blob in enumerate(weights)]
+    return {op.name: weights} if weights else {}
 
 
-def write(folder: Path, text: str, bottom: Shape) -> tuple[Path, Path | None]:
+def write(folder: Path, text: str, bottoms: Shape | Shapes, positive: Sequence[int] = ()) -> tuple[Path, Path | None]:
     """Write a network whose first layer may have weights. Returns prototxt and caffemodel (None without weights)."""
     prototxt, binary = folder / "tiny.prototxt", folder / "tiny.caffemodel"
     prototxt.write_text(text)
-    weights = seeded_weights(prototxt, bottom)
+    weights = seeded_weights(prototxt, bottoms, positive)
     if not weights:
         return prototxt, None
     binary.write_bytes(caffemodel(weights))
     return prototxt, binary
 
 
-def feed(bottom: Shape, batch: int | None = None) -> dict[str, Array]:
-    """Return a seeded input for ``data``; ``batch`` instead of the shape's own."""
-    shape = (bottom[0] if batch is None else batch, *bottom[1:])
-    return {"data": np.random.default_rng(11).normal(size=shape).astype(np.float32)}
+def feed(bottoms: Shape | Shapes, batch: int | None = None) -> dict[str, Array]:
+    """Return a seeded input for ``data`` (``data_2`` and so on); ``batch`` instead of the shape's own."""
+    generator, shapes = np.random.default_rng(11), several(bottoms)
+    sized = [(shape[0] if batch is None else batch, *shape[1:]) for shape in shapes]
+    inputs = zip(names("data", len(shapes)), sized, strict=True)
+    return {name: generator.normal(size=shape).astype(np.float32) for name, shape in inputs}

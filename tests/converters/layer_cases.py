@@ -5,28 +5,81 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from converters.caffe import emit
 from converters.caffe.emit import Shape, kinds
 
 LAYERS = Path(emit.__file__).parent / "layers"
+Shapes = tuple[Shape, ...]
+NOT_IN_CAFFE = ("Clip", "ReLU6")
+"""Types of later versions and of forks: Caffe 1.0.0, the judge, has not got them."""
 
 
-def cases() -> Iterator[tuple[str, str, str, Shape]]:
-    """Yield module name, layer type, parameter text and bottom shape of each case."""
+class Case(NamedTuple):
+    """One layer. ``number`` counts the cases of the family; ``positive`` are the weights that are never negative."""
+
+    family: str
+    number: int
+    type: str
+    text: str
+    bottoms: Shapes
+    tops: int
+    positive: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"{self.type} {' '.join(map(str, self.bottoms))} {self.text}"
+
+    @property
+    def inputs(self) -> dict[str, Shape]:
+        """The bottoms by name: ``data``, ``data_2`` and so on."""
+        return dict(zip(names("data", len(self.bottoms)), self.bottoms))  # noqa: B905 - not in Python 3.9
+
+    @property
+    def outputs(self) -> list[str]:
+        """The tops: ``top``, ``top_2`` and so on."""
+        return names("top", self.tops)
+
+    @property
+    def network(self) -> str:
+        """The text of a network of this layer alone, which is called ``top``."""
+        return one_layer(self.type, self.text, self.bottoms, self.tops)
+
+
+def names(first: str, count: int) -> list[str]:
+    """Return ``first``, ``first_2`` and so on."""
+    return [first, *(f"{first}_{i}" for i in range(2, count + 1))][:count]
+
+
+def cases() -> Iterator[Case]:
+    """Yield all cases, family by family."""
     for path in sorted(LAYERS.glob("[!_]*.py")):
         module = importlib.import_module(f"converters.caffe.layers.{path.stem}")
         (type_name,) = (name for name, kind in kinds().items() if kind.convert.__module__ == module.__name__)
-        for text, bottom in module.CASES:
-            yield path.stem, type_name, text, bottom
+        for number, (text, bottoms, *tops) in enumerate(module.CASES):
+            shapes = several(bottoms)
+            positive = getattr(module, "POSITIVE", ())
+            yield Case(path.stem, number, type_name, text, shapes, tops[0] if tops else 1, positive)
 
 
-def network(layers: str, bottom: Shape) -> str:
-    """Return the text of a network with the input ``data``."""
-    return f'name: "tiny"\ninput: "data"\ninput_shape {{ {" ".join(f"dim: {n}" for n in bottom)} }}\n{layers}\n'
+def several(bottoms: Shape | Shapes) -> Shapes:
+    """Return the shapes of all bottoms; one bottom may be written without a tuple around it."""
+    return bottoms if isinstance(bottoms[0], tuple) else (bottoms,)
 
 
-def one_layer(type_name: str, text: str, bottom: Shape) -> str:
+def network(layers: str, bottoms: Shape | Shapes) -> str:
+    """Return the text of a network with the inputs ``data``, ``data_2`` and so on."""
+    shapes = several(bottoms)
+    lines = [
+        f'input: "{name}"\ninput_shape {{ {" ".join(f"dim: {n}" for n in shape)} }}'
+        for name, shape in zip(names("data", len(shapes)), shapes)  # noqa: B905 - not in Python 3.9
+    ]
+    return "\n".join(('name: "tiny"', *lines, layers, ""))
+
+
+def one_layer(type_name: str, text: str, bottoms: Shape | Shapes, tops: int = 1) -> str:
     """Return the text of a network of one layer, from ``data`` to ``top``."""
-    lines = ('  name: "top"', f'  type: "{type_name}"', '  bottom: "data"', '  top: "top"', f"  {text}")
-    return network("\n".join(("layer {", *lines, "}")), bottom)
+    blobs = [f'  bottom: "{name}"' for name in names("data", len(several(bottoms)))]
+    blobs += [f'  top: "{name}"' for name in names("top", tops)]
+    lines = ('  name: "top"', f'  type: "{type_name}"', *blobs, f"  {text}")
+    return network("\n".join(("layer {", *lines, "}")), bottoms)

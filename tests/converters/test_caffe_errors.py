@@ -19,6 +19,7 @@ from converters.errors import BadInput, Unsupported
 BOTTOM = (2, 3, 7, 11)
 CONVOLUTION = "convolution_param { num_output: 4 kernel_size: 3 }"
 GOOD = one_layer("Convolution", CONVOLUTION, BOTTOM)
+NO_WEIGHTS = messages(plain=False)["NetParameter"](name="empty").SerializeToString()
 GOOD_WEIGHTS = caffemodel({"top": [np.ones((4, 3, 3, 3), np.float32), np.zeros(4, np.float32)]})
 
 
@@ -60,7 +61,10 @@ def test_weights_cut_between_two_layers(tmp_path):
         (None, ("net.caffemodel: cannot be read: No such file",)),
         (b"<!DOCTYPE html><html>\n", ("net.caffemodel: not a whole caffemodel", "<!DOCTYPE")),
         (b"\x89HDF\r\n\x1a\n", ("HDF5",)),
-        (messages(plain=False)["NetParameter"](name="empty").SerializeToString(), ("no layer with weights",)),
+        (
+            NO_WEIGHTS,
+            ("has no weights for it; it has those of: no layer",),
+        ),
         (caffemodel({"top": [np.ones((4, 3, 3, 3))]}), ("1 blobs of weights", "the layer has 2")),
         (caffemodel({"top": [np.ones((4, 3, 2, 3)), np.ones(4)]}), ("(4, 3, 2, 3)", "needs (4, 3, 3, 3)")),
         (caffemodel({"top": [np.ones((3, 4, 3, 3)), np.ones(4)]}), ("(3, 4, 3, 3)", "needs (4, 3, 3, 3)")),
@@ -76,6 +80,39 @@ def test_blob_with_too_few_numbers(tmp_path):
     fails(tmp_path, GOOD, net.SerializeToString(), BadInput, "blob 0 of layer 'top'", "holds 5 numbers", "needs 6")
     net.layer[0].blobs[0].data[0] = b"\0" * 21
     fails(tmp_path, GOOD, net.SerializeToString(), BadInput, "blob 0 of layer 'top'", "21 bytes are no whole list")
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_weights_that_are_no_finite_numbers(tmp_path, number):
+    weights = caffemodel({"top": [np.full((4, 3, 3, 3), number, np.float32), np.zeros(4, np.float32)]})
+    fails(tmp_path, GOOD, weights, BadInput, "layer 'top'", "blob 0", "not finite")
+
+
+def test_a_network_without_weights_may_have_a_caffemodel_of_its_own(tmp_path):
+    (tmp_path / "net.prototxt").write_text(one_layer("ReLU", "", BOTTOM))
+    (tmp_path / "net.caffemodel").write_bytes(NO_WEIGHTS)
+    convert(tmp_path / "net.prototxt", tmp_path / "net.caffemodel")
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        (one_layer("ReLU", "", (2, 60000, 600, 600)), "input 'data' of shape"),
+        (one_layer("ReLU", "", (2, 10**9, 10**9)), "input 'data' of shape"),
+        (
+            one_layer("Convolution", "convolution_param { num_output: 999999999 kernel_size: 1 }", BOTTOM),
+            "the top 'top'",
+        ),
+        (one_layer("LRN", "lrn_param { local_size: 4294967295 }", BOTTOM), "local_size 4294967295"),
+    ],
+)
+def test_sizes_that_are_a_mistake_are_refused_before_anything_is_made(tmp_path, text, part):
+    fails(tmp_path, text, GOOD_WEIGHTS, BadInput, part)
+
+
+def test_an_output_that_is_written_over_an_input_is_said(tmp_path):
+    text = network('layer { name: "r" type: "ReLU" bottom: "data" top: "data" }', BOTTOM)
+    fails(tmp_path, text, GOOD_WEIGHTS, BadInput, "output 'data' is an input that a layer writes over")
 
 
 def test_two_layers_of_one_name_with_weights(tmp_path):
@@ -155,13 +192,15 @@ def test_circle(tmp_path):
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        (one_layer("Warp", "", BOTTOM), ("net.prototxt:4: layer 'top' (Warp)", "known are: Convolution, Dropout")),
+        (one_layer("Warp", "", BOTTOM), ("net.prototxt:4: layer 'top' (Warp)", "Convolution, Dropout")),
         (one_layer("Warp", "warp_param { bend: 3 }", BOTTOM), ("net.prototxt:4: layer 'top' (Warp)", "known are:")),
         (one_layer("X", "", BOTTOM).replace("layer {", "layers {").replace('"X"', "WARP"), ("'top'", "WARP", "RELU")),
-        (one_layer("X", "", BOTTOM).replace("layer {", "layers {").replace('"X"', "MVN"), ("'top' (MVN)", "ReLU")),
+        (
+            one_layer("X", "", BOTTOM).replace("layer {", "layers {").replace('"X"', "IM2COL"),
+            ("'top' (Im2col)", "ReLU"),
+        ),
         (one_layer("ReLU", "warp_param { bend: 3 }", BOTTOM), ("net.prototxt:9:3: layer 'top' (ReLU)", "'warp_param'")),
         ("speed: 3\n" + GOOD, ("net.prototxt:1:1: ", "'speed'")),
-        (one_layer("LRN", "lrn_param { norm_region: WITHIN_CHANNEL }", BOTTOM), ("'top' (LRN)", "WITHIN_CHANNEL")),
         (
             one_layer("Pooling", "pooling_param { pool: STOCHASTIC kernel_size: 2 }", BOTTOM),
             ("'top' (Pooling)", "STOCHASTIC"),

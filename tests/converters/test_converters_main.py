@@ -46,9 +46,10 @@ def test_a_difference_is_exit_code_1(files, tmp_path, capsys, monkeypatch):
     assert "top  some runtime 1.0  max_abs 0.5  max_rel 0.1  FAILED" in capsys.readouterr().out
 
 
-def test_lrn_form(tmp_path):
-    prototxt, _ = write(tmp_path, one_layer("LRN", "", BOTTOM), BOTTOM)
-    for form, count in (("native", 1), ("lowered", 6)):
+@pytest.mark.parametrize(("channels", "lowered"), [(7, 7), (48, 6)], ids=["k by an Add", "k as the bias"])
+def test_lrn_form(tmp_path, channels, lowered):
+    prototxt, _ = write(tmp_path, one_layer("LRN", "", (2, channels, 5, 3)), (2, channels, 5, 3))
+    for form, count in (("native", 1), ("lowered", lowered)):
         assert call("caffe", prototxt, "-o", tmp_path / form, "--lrn", form) == 0
         assert len(onnx.load(tmp_path / form).graph.node) == count
 

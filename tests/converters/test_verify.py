@@ -73,8 +73,9 @@ def test_a_wrong_conversion_fails(tmp_path, type_name, text):
     good = [row for row in verify_caffe(net, to_bytes(model), *files) if row.ok is not None]
     assert [row.runtime for row in good] == [f"{name} {version}" for name, version in available().items()]
     assert all(row.ok for row in good)
-    constant = onnx.numpy_helper.to_array(model.graph.initializer[0]) * np.float32(1.01)
-    model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(constant, model.graph.initializer[0].name))
+    weights = next(c for c in model.graph.initializer if c.data_type == onnx.TensorProto.FLOAT)
+    wrong = onnx.numpy_helper.to_array(weights) * np.float32(1.01)
+    weights.CopyFrom(onnx.numpy_helper.from_array(wrong, weights.name))
     bad = [row for row in verify_caffe(net, to_bytes(model), *files) if row.ok is not None]
     assert not any(row.ok for row in bad)
 

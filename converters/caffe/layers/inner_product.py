@@ -53,12 +53,16 @@ def reference(op: Layer, bottom: Array) -> tuple[Array]:
 
 @layer("InnerProduct", shape=shape, reference=reference, weights=weights, parameter=PARAMETER)
 def inner_product(op: Layer, emit: Emit) -> None:
-    """Flatten and Gemm for ``axis`` 1, else MatMul and Add: Gemm takes matrices only."""
+    """Reshape and Gemm for ``axis`` 1, else MatMul and Add: Gemm takes matrices only.
+
+    No Flatten: in a network with an input of two axes OpenCV 4 loses the shape before it.
+    """
     bottom = op.bottoms[0]
     rank = len(emit.shapes[bottom])
     axis = canonical_axis(op, op.param.axis, rank)
     if axis == 1:
-        rows = emit.node("Flatten", (bottom,), axis=1) if rank > 2 else bottom
+        row = emit.constant("row", np.array([0, prod(emit.shapes[bottom][1:])], dtype=np.int64)) if rank > 2 else ""
+        rows = emit.node("Reshape", (bottom, row)) if row else bottom
         constants = [emit.constant("weights", op.blobs[0])]
         if op.param.bias_term:
             constants.append(emit.constant("bias", op.blobs[1]))
