@@ -23,6 +23,8 @@ from bench.types import Feeds, Sample, Split, Unavailable
 from zoo.card import Card, InputSpec
 from zoo.golden import Golden
 
+Array = np.ndarray[Any, Any]
+
 LISTED = 20
 """How many unreadable images a result names; the rest are counted."""
 
@@ -84,9 +86,11 @@ def _predict(
     def flush() -> None:
         filled = [*tensors, *[tensors[-1]] * (batch - len(tensors))]
         _, outputs = worker.ask("predict", {network.spec.name: np.stack(filled)})
-        for head in network.card.heads:
-            _check(head.output, outputs.get(head.output), batch, before=len(read) - len(tensors))
-        parts.append({name: output[: len(tensors)] for name, output in outputs.items()})
+        scored = {
+            head.output: _checked(head.output, outputs.get(head.output), batch, before=len(read) - len(tensors))
+            for head in network.card.heads
+        }
+        parts.append({name: output[: len(tensors)] for name, output in scored.items()})
         tensors.clear()
 
     for number, sample in enumerate(samples, 1):
@@ -101,17 +105,17 @@ def _predict(
     return read, {name: np.concatenate([p[name] for p in parts]) for name in (parts[0] if parts else {})}, unreadable
 
 
-def _check(name: str, output: np.ndarray[Any, Any] | None, batch: int, before: int) -> None:
-    """Raise WorkerFailed unless ``output`` has ``batch`` rows of finite numbers; ``before``: images scored so far."""
-    what = None
+def _checked(name: str, output: Array | None, batch: int, before: int) -> Array:
+    """Return ``output`` if it has ``batch`` rows of finite numbers, or raise WorkerFailed; ``before``: images so far."""
     if output is None:
         what = "is missing"
     elif output.ndim < 1 or len(output) != batch:
         what = f"has the shape {output.shape} for a batch of {batch}"
     elif not np.isfinite(output).all():
         what = "holds numbers that are not finite"
-    if what is not None:
-        raise WorkerFailed(f"output {name!r} {what}, after {before} images: nothing was scored")
+    else:
+        return output
+    raise WorkerFailed(f"output {name!r} {what}, after {before} images: nothing was scored")
 
 
 def _listed(unreadable: Sequence[str], total: int) -> tuple[str, ...]:
