@@ -106,7 +106,7 @@ def _predict(
 
 
 def _checked(name: str, output: Array | None, batch: int, before: int) -> Array:
-    """Return ``output`` if it has ``batch`` rows of finite numbers, or raise WorkerFailed; ``before``: images so far."""
+    """Return ``output`` if it has ``batch`` rows of finite numbers; ``before``: images so far. Raises WorkerFailed."""
     if output is None:
         what = "is missing"
     elif output.ndim < 1 or len(output) != batch:
