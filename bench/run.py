@@ -5,7 +5,6 @@ Networks are fetched and built before anything is timed; one that cannot be had 
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
@@ -30,7 +29,7 @@ from bench.types import Split
 from converters.caffe.weights import read_mean
 from converters.errors import BAD_INPUT, CHECK_FAILED, DONE, INTERRUPTED, BadInput
 from zoo.card import Card
-from zoo.download import Unreachable
+from zoo.download import Unreachable, sha256_of
 from zoo.golden import load as load_golden
 from zoo.store import build, fetch_weights
 
@@ -142,7 +141,7 @@ def _record(request: Request, networks: Mapping[str, Network | Missing]) -> RunR
     for name, network in networks.items():
         if isinstance(network, Network):
             sources = {w.file: w.sha256 for w in network.card.weights if w.needed_by in (None, network.spec.variant)}
-            models[name] = {"onnx": hashlib.sha256(network.model.read_bytes()).hexdigest(), **sources}
+            models[name] = {"onnx": sha256_of(network.model), **sources}
     notes = (*request.notes, *(f"{s.dataset}:{s.split}: {note}" for s in request.splits for note in s.notes))
     return RunRecord(
         config=request.config,
