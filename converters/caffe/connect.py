@@ -3,8 +3,9 @@
 The last version of a blob keeps Caffe's name: the value that Caffe leaves in it. An earlier one is called
 ``blob@layer`` after the layer that made it. An input keeps its name for its first version.
 
-The tops of Split, Flatten and Reshape lie in the memory of their bottom: in Caffe a layer that overwrites one of them
-changes the others too. A network that reads one after that is refused: here it would get the numbers from before.
+The tops of Split, Flatten, Reshape and a few more lie in the memory of their bottom: in Caffe a layer that overwrites
+one of them changes the others too. A network that reads one after that is refused: here it would get the numbers from
+before.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from converters.caffe.emit import Layer, Shape, kinds, unique
+from converters.caffe.emit import unique
+from converters.caffe.kind import Layer, Shape, kinds
 from converters.errors import BadInput
 
 Version = tuple[str, int]
@@ -21,7 +23,7 @@ Version = tuple[str, int]
 
 
 def connect(path: Path, inputs: Mapping[str, Shape], layers: Sequence[Layer]) -> tuple[list[Layer], tuple[str, ...]]:
-    """Rename tops so that each blob has one writer, and leave out in-place layers that do nothing at TEST (Dropout).
+    """Rename tops so that each blob has one writer. Losses and scores, and Dropout in place, are left out.
 
     Returns the layers, and the outputs: the blobs that no layer reads. Raises BadInput for bottoms that nobody makes
     before they are read (in a circle too), for blobs made twice, and for inputs that nobody reads; Unsupported for a
@@ -32,10 +34,12 @@ def connect(path: Path, inputs: Mapping[str, Shape], layers: Sequence[Layer]) ->
     kept: list[tuple[Layer, list[Version], list[Version]]] = []
     memory = Memory({(name, 0): {(name, 0)} for name in inputs}, {})
     for op in layers:
+        if kinds()[op.type].dropped:
+            continue
         bottoms = [(bottom, _latest(op, bottom, makers, layers)) for bottom in op.bottoms]
         for bottom in bottoms:
             memory.check(bottom, op)
-        if kinds()[op.type].identity and op.tops == op.bottoms:
+        if kinds()[op.type].identity is True and op.tops == op.bottoms:
             continue
         read.update(bottoms)
         for index, top in enumerate(op.tops):
@@ -58,8 +62,9 @@ def connect(path: Path, inputs: Mapping[str, Shape], layers: Sequence[Layer]) ->
             )
         if blob in inputs:
             raise BadInput(f"{path}: output {blob!r} is an input that a layer writes over; give that top another name")
+    writers = {top: op for op, _, tops in kept for top in tops}
     for output in unread:
-        memory.check(output, next(op for op, _, tops in kept if output in tops))
+        memory.check(output, writers[output])
     if not unread:
         raise BadInput(f"{path}: has no layer that makes an output")
     names = _names(inputs, makers)
@@ -81,7 +86,7 @@ class Memory:
         """Note where a layer's tops lie: over the bottom of the same name, in the bottom's memory, or on their own."""
         for index, top in enumerate(tops):
             over = bottoms[index] if index < len(bottoms) and bottoms[index][0] == top[0] else None
-            shares = over or (bottoms[0] if kinds()[op.type].shares_memory else None)
+            shares = over or (bottoms[0] if _shares_memory(op) else None)
             self.shared[top] = self.shared[shares] if shares else set()
             if over:
                 self.lost.update(dict.fromkeys(self.shared[top], op.name))
@@ -94,18 +99,27 @@ class Memory:
             raise op.unsupported(f"blob {blob[0]!r}, {by}, since both share memory", "give that top another name")
 
 
+def _shares_memory(op: Layer) -> bool:
+    shares = kinds()[op.type].shares_memory
+    return shares if isinstance(shares, bool) else shares(op)
+
+
 def _latest(op: Layer, bottom: str, makers: Mapping[str, Sequence[str]], layers: Sequence[Layer]) -> int:
     if bottom in makers:
         return len(makers[bottom]) - 1
-    later = next((other.name for other in layers if bottom in other.tops), None)
-    if later is None:
+    maker = next((other for other in layers if bottom in other.tops), None)
+    if maker is None:
         raise op.bad(f"bottom {bottom!r} is made by no layer; blobs made before: {', '.join(makers)}")
-    raise op.bad(f"bottom {bottom!r} is made only later, by layer {later!r}; layers run in the order of the file")
+    if kinds()[maker.type].dropped:
+        raise op.unsupported(
+            f"bottom {bottom!r} of layer {maker.name!r} ({maker.type})", "losses and scores are dropped"
+        )
+    raise op.bad(f"bottom {bottom!r} is made only later, by layer {maker.name!r}; layers run in the order of the file")
 
 
 def _names(inputs: Mapping[str, Shape], makers: Mapping[str, Sequence[str]]) -> dict[Version, str]:
     names: dict[Version, str] = {}
-    taken = set(makers)
+    taken = dict.fromkeys(makers, 1)
     for blob, by in makers.items():
         own = 0 if blob in inputs else len(by) - 1
         for version, maker in enumerate(by):

@@ -1,136 +1,21 @@
-"""What a layer family works with: the layer as read, the ONNX graph being built, and ``@layer``, which registers it.
-
-Families are found by listing ``converters/caffe/layers``: adding a layer is adding one file there.
-"""
+"""The ONNX graph of a Caffe network while it is being built, one layer after the other."""
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from converters.caffe.messages import Parameter
-from converters.errors import BadInput, Unsupported
+from converters.caffe.kind import Array, Convert, Layer, Shape, Symbols
 
 if TYPE_CHECKING:
     import onnx
 
-Array = NDArray[Any]
-Shape = tuple[int, ...]
-Range = tuple[int, "int | None"]
-"""At least, and at most; None: as many as one likes."""
 LrnForm = Literal["lowered", "native"]
-
-
-@dataclass(frozen=True, eq=False)
-class Layer:
-    """One layer. ``param`` is its own parameter block (a protobuf message); ``blobs`` are its weights, float32.
-
-    Each top has a name that no other layer's top has. ``where`` is ``path:line: layer 'name' (Type)``.
-    """
-
-    name: str
-    type: str
-    bottoms: tuple[str, ...]
-    tops: tuple[str, ...]
-    param: Any
-    blobs: tuple[Array, ...]
-    where: str
-
-    def bad(self, what: str) -> BadInput:
-        """Return the error for a layer that Caffe itself would refuse."""
-        return BadInput(f"{self.where}: {what}")
-
-    def unsupported(self, feature: str, known: str) -> Unsupported:
-        """Return the error for a feature that Caffe has and the converter has not; ``known`` is what it has."""
-        return Unsupported(f"{self.where}: {feature} is not supported; {known}")
-
-
-Convert = Callable[[Layer, "Emit"], None]
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A layer type. All shapes have the batch as axis 0.
-
-    ``shape(op, *bottom shapes)`` and ``reference(op, *bottoms)`` return one shape or array a top; ``shape`` is called
-    first and raises on what is not supported. ``weights(op, *bottom shapes)`` returns the shapes of the blobs, none
-    for a layer that needs none. ``bottoms`` and ``tops`` are how many a layer may have. ``identity``: at TEST the layer
-    changes nothing. ``in_place``: a top may be the bottom of the same place, which Caffe then overwrites.
-    ``shares_memory``: in Caffe the tops lie where the first bottom lies.
-    """
-
-    convert: Convert
-    shape: Callable[..., tuple[Shape, ...]]
-    reference: Callable[..., tuple[Array, ...]]
-    weights: Callable[..., tuple[Shape, ...]] | None
-    parameter: Parameter | None
-    bottoms: Range
-    tops: Range
-    identity: bool
-    in_place: bool
-    shares_memory: bool
-
-
-_KINDS: dict[str, Kind] = {}
-
-
-def layer(
-    type_name: str,
-    *,
-    shape: Callable[..., tuple[Shape, ...]],
-    reference: Callable[..., tuple[Array, ...]],
-    weights: Callable[..., tuple[Shape, ...]] | None = None,
-    parameter: Parameter | None = None,
-    bottoms: int | Range = 1,
-    tops: int | Range = 1,
-    identity: bool = False,
-    in_place: bool = True,
-    shares_memory: bool = False,
-) -> Callable[[Convert], Convert]:
-    """Register a converter for the layers of that type; the words are those of `Kind`, a number is a range of one.
-
-    Raises ValueError when there is one already.
-    """
-    bottom_range, top_range = ((count, count) if isinstance(count, int) else count for count in (bottoms, tops))
-
-    def register(convert: Convert) -> Convert:
-        if type_name in _KINDS:
-            raise ValueError(f"two converters for layer type {type_name!r}: {_KINDS[type_name].convert} and {convert}")
-        _KINDS[type_name] = Kind(
-            convert, shape, reference, weights, parameter, bottom_range, top_range, identity, in_place, shares_memory
-        )
-        return convert
-
-    return register
-
-
-@cache
-def kinds() -> Mapping[str, Kind]:
-    """Every known layer type. The listing of ``layers/`` is the registry."""
-    for path in sorted((Path(__file__).parent / "layers").glob("[!_]*.py")):
-        importlib.import_module(f"converters.caffe.layers.{path.stem}")
-    return dict(sorted(_KINDS.items()))
-
-
-def same_shape(op: Layer, bottom: Shape) -> tuple[Shape]:
-    """Return the shape rule of layers that work number by number."""
-    return (bottom,)
-
-
-def canonical_axis(op: Layer, axis: int, rank: int) -> int:
-    """Turn Caffe's axis, negative ones count from the end, into one from 1 on: axis 0 is the batch."""
-    if not -rank <= axis < rank:
-        raise op.bad(f"axis {axis} of a bottom with {rank} axes")
-    if axis % rank == 0:
-        raise op.unsupported("axis 0", "the first axis is the batch, whose samples are kept apart")
-    return axis % rank
+NONE = np.zeros(0, dtype=np.int64)
+"""The sizes of a number without axes."""
 
 
 class Emit:
@@ -139,43 +24,127 @@ class Emit:
     Tensors that are no Caffe blob are named ``layer/what``; no name is given twice.
     """
 
-    def __init__(self, shapes: Mapping[str, Shape], lrn: LrnForm) -> None:
-        self.shapes = shapes
+    def __init__(self, shapes: Mapping[str, Shape], symbols: Mapping[str, Symbols], lrn: LrnForm) -> None:
+        self.shapes = dict(shapes)
+        self.symbols = dict(symbols)
         self.lrn = lrn
         self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-        self._tensors = set(shapes)
-        self._nodes: set[str] = set()
+        self.constants: dict[str, Array] = {}
+        self._tensors = dict.fromkeys(shapes, 1)
+        self._nodes: dict[str, int] = {}
         self._layer = ""
+        self._same: dict[object, list[str]] = {}
+        self._reshaped: dict[str, tuple[str, Array]] = {}
+        self._made: dict[str, str] = {}
+
+    def known(self, blobs: Mapping[str, Array], outputs: Sequence[str]) -> None:
+        """Add the blobs whose numbers are known; one that is an output needs a node that makes it."""
+        for name, value in blobs.items():
+            self._layer = name
+            if name in outputs:
+                self.node("Identity", (self.constant("known", value),), (name,))
+            else:
+                self.constants[name] = value
 
     def layer(self, op: Layer, convert: Convert) -> None:
         """Add one layer's nodes."""
         self._layer = op.name
         convert(op, self)
 
+    def finish(self, inputs: Iterable[str], outputs: Iterable[str]) -> None:
+        """Drop what no output needs, and read the inputs that no node does: OpenCV 4 refuses such an input."""
+        needed, kept = set(outputs), []
+        for node in reversed(self.nodes):
+            if needed.intersection(node.output):
+                needed.update(node.input)
+                kept.append(node)
+        self.nodes = kept[::-1]
+        self.constants = {name: value for name, value in self.constants.items() if name in needed}
+        for name in inputs:
+            if name not in needed:
+                self._layer = name
+                self.node("Identity", (name,))
+
     def node(self, op_type: str, inputs: Sequence[str], outputs: Sequence[str] = (), **attributes: Any) -> str:
-        """Add a node; without ``outputs`` it has one, with a name made for it. Returns the first output's name."""
+        """Add a node; without ``outputs`` it has one, with a name made for it. Returns the first output's name.
+
+        One that would make, under such a name, what there is already is not added.
+        """
         import onnx
 
-        named = tuple(outputs) or (unique(self._tensors, f"{self._layer}/{op_type.lower()}"),)
+        if op_type == "Reshape":
+            inputs = self._reshape(*inputs)
+            if not outputs and self._has_sizes(*inputs):
+                return inputs[0]
+        same = f"{op_type} {inputs} {attributes}"
+        if not outputs and same in self._made:
+            return self._made[same]
+        named = tuple(outputs) or (self.name(op_type.lower()),)
+        self._made.setdefault(same, named[0])
+        if op_type == "Reshape":
+            self._reshaped[named[0]] = inputs[0], self.constants[inputs[1]]
         name = unique(self._nodes, self._layer if outputs else named[0])
         self.nodes.append(onnx.helper.make_node(op_type, list(inputs), list(named), name=name, **attributes))
         return named[0]
 
-    def constant(self, what: str, value: Array) -> str:
-        """Add a constant tensor; returns its name."""
-        import onnx
+    def _reshape(self, tensor: str, sizes: str) -> tuple[str, str]:
+        """Return the inputs of a Reshape, past one before it: OpenCV 5 goes past it too, but not for sizes of 0."""
+        wanted = self.constants[sizes]
+        source, earlier = self._reshaped.get(tensor, (tensor, np.zeros(len(wanted), dtype=np.int64)))
+        copied = [earlier[i] if size == 0 else size for i, size in enumerate(wanted)]  # 0: as it was
+        if source != tensor and copied.count(-1) <= list(wanted).count(-1):  # else -1 stands for a size to be copied
+            tensor, sizes = source, self.constant("sizes", np.array(copied, dtype=np.int64))
+        return tensor, sizes
 
-        name = unique(self._tensors, f"{self._layer}/{what}")
-        self.constants.append(onnx.numpy_helper.from_array(np.ascontiguousarray(value), name))
+    def _has_sizes(self, tensor: str, sizes: str) -> bool:
+        """Whether a tensor is a blob that has these sizes already."""
+        return tensor in self.shapes and np.array_equal(self.constants[self.sizes(tensor)], self.constants[sizes])
+
+    def name(self, what: str) -> str:
+        """Return a name for a tensor that nobody else has."""
+        return unique(self._tensors, f"{self._layer}/{what}")
+
+    def constant(self, what: str, value: Array) -> str:
+        """Add a constant tensor; returns its name, or that of one with the same numbers."""
+        value = np.ascontiguousarray(value).reshape(value.shape)  # numpy makes (1,) of ()
+        same = self._same.setdefault((value.dtype, value.shape, value.ravel()[:16].tobytes()), [])
+        for name in same:
+            if np.array_equal(self.constants[name], value):
+                return name
+        name = self.name(what)
+        self.constants[name] = value
+        same.append(name)
         return name
 
+    def blob(self, what: str, shape: Shape, symbols: Symbols) -> str:
+        """Name a blob inside the layer, which another layer's converter is to make; returns its name."""
+        name = unique(self._tensors, f"{self._layer}/{what}")
+        self.shapes[name], self.symbols[name] = shape, symbols
+        return name
 
-def unique(taken: set[str], wanted: str) -> str:
-    """Return ``wanted``, or ``wanted_2`` and so on when it is taken, and take it."""
-    name, count = wanted, 1
+    def sizes(self, blob: str) -> str:
+        """Add the constant that a Reshape to a blob's shape needs; 0 stands for the batch, as the input has it."""
+        return self.arrange(blob, *self.shapes[blob][1:]) if self.shapes[blob] else self.constant("sizes", NONE)
+
+    def arrange(self, blob: str, *sizes: int) -> str:
+        """Add the constant that a Reshape to the batch of a blob, and these sizes behind it, needs."""
+        batch = 0 if 0 in self.symbols[blob] else self.shapes[blob][0]
+        return self.constant("sizes", np.array([batch, *sizes], dtype=np.int64))
+
+    def rows(self, blob: str, axis: int) -> str:
+        """Add the constant that a Reshape needs to make one axis of all those of a blob from ``axis`` on."""
+        shape = self.shapes[blob]
+        if axis == 0:
+            return self.constant("sizes", np.array([prod(shape)], dtype=np.int64))
+        return self.arrange(blob, *shape[1:axis], prod(shape[axis:]))
+
+
+def unique(taken: dict[str, int], wanted: str) -> str:
+    """Return ``wanted``, or ``wanted_2`` and so on when it is taken, and take it; ``taken`` notes the last number."""
+    name, count = wanted, taken.get(wanted, 1)
     while name in taken:
         count += 1
         name = f"{wanted}_{count}"
-    taken.add(name)
+    taken[wanted] = count
+    taken.setdefault(name, 1)
     return name

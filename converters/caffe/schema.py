@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from converters.caffe.emit import kinds
-from converters.caffe.messages import V1_TYPES, build_messages
+from google.protobuf.unknown_fields import UnknownFieldSet
+
+from converters.caffe.kind import kinds
+from converters.caffe.messages import EXTRA, V1_TYPES, build_messages
 from converters.errors import BadInput, Unsupported
 
 LARGEST = 2**31 - 1
 """bytes: protobuf messages are no larger"""
+
+INPUT_TYPES = ("Data", "HDF5Data", "ImageData", "Input", "MemoryData", "WindowData")
+"""Layers without a bottom, whose tops are inputs of the network."""
+
+MOST_LAYERS = 20_000
+"""Four times the layers of the deepest networks; a text of so many takes some seconds."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +33,23 @@ class Entry:
     where: str
 
 
+@dataclass(frozen=True)
+class Found:
+    """A layer of the file, whether the TEST phase has it or not: its message, and ``path:line``.
+
+    ``check(where)`` raises on fields that are not known; ``where`` is an entry's.
+    """
+
+    message: Any
+    place: str
+    check: Callable[[str], None]
+
+
 @cache
-def messages(*, plain: bool) -> dict[str, type[Any]]:
-    """Message classes for all known layers; ``plain`` is said in `converters.caffe.messages`."""
-    return build_messages([kind.parameter for kind in kinds().values() if kind.parameter], plain=plain)
+def messages() -> dict[str, type[Any]]:
+    """Message classes for all known layers, and for those that only training has."""
+    known = [kind.parameter for kind in kinds().values() if kind.parameter]
+    return build_messages([*known, *(extra for extra in EXTRA if extra.name not in {block.name for block in known})])
 
 
 def read_bytes(path: Path, what: str) -> bytes:
@@ -45,6 +67,43 @@ def read_bytes(path: Path, what: str) -> bytes:
     return data
 
 
+def refuse_number(path: Path, layers: int) -> None:
+    """Raise BadInput when a network has more layers than any has."""
+    if layers > MOST_LAYERS:
+        raise BadInput(f"{path}: has {layers} layers; a network may have {MOST_LAYERS}")
+
+
+@dataclass(frozen=True)
+class State:
+    """What rules choose layers by, besides what the file itself says: a level, None for the file's, and stages."""
+
+    level: int | None = None
+    stages: tuple[str, ...] = ()
+
+    def put(self, net: Any) -> None:
+        """Put it into a NetParameter."""
+        if self.level is not None:
+            net.state.level = self.level
+        net.state.stage.extend(self.stages)
+
+
+FILE_STATE = State()
+"""What the file itself says."""
+
+
+def entries(net: Any, layers: Iterable[Found]) -> list[Entry]:
+    """Return the layers that the TEST phase has. Raises Unsupported on types and fields that are not known."""
+    entries = []
+    for layer in layers:
+        name = f"{layer.place}: layer {layer.message.name!r}"
+        if included(layer.message, net.state, name):
+            entry = Entry(type_name := layer_type(layer.message), layer.message, f"{name} ({type_name})")
+            refuse_type(entry)
+            layer.check(entry.where)
+            entries.append(entry)
+    return entries
+
+
 def is_v1(message: Any) -> bool:
     """Whether a layer is of the age whose files say ``layers``."""
     return bool(message.DESCRIPTOR.name == "V1LayerParameter")
@@ -57,14 +116,19 @@ def layer_type(message: Any) -> str:
 
 def refuse_type(entry: Entry) -> None:
     """Raise Unsupported when no converter knows the layer's type, BadInput when it has none."""
-    if entry.type not in kinds() and entry.type != "Input":
+    if entry.type not in kinds() and entry.type not in INPUT_TYPES:
+        if entry.type == "None" and is_v1(entry.message) and 5 in unknown_fields(entry.message):
+            raise Unsupported(f"{entry.where}: a layer type of a number that Caffe does not have")
         if entry.type == "None":
-            raise BadInput(
-                f"{entry.where}: has no type; files from before 2014 need Caffe's upgrade_net_proto_text first"
-            )
-        raise Unsupported(
-            f"{entry.where}: no such layer type is known; known are: {', '.join(sorted([*kinds(), 'Input']))}"
-        )
+            raise BadInput(f"{entry.where}: has no type; give it one, such as 'Convolution'")
+        known = ", ".join(sorted([*kinds(), *INPUT_TYPES]))
+        raise Unsupported(f"{entry.where}: no such layer type is known; known are: {known}")
+
+
+def unknown_fields(message: Any) -> set[int]:
+    """Return the numbers of the fields that a message has in the file, and its table has not."""
+    found: Any = UnknownFieldSet(message)
+    return {field.field_number for field in found}
 
 
 def included(message: Any, state: Any, where: str) -> bool:

@@ -1,12 +1,13 @@
-"""Weights and mean images out of Caffe's binary files, as float32 arrays.
+"""Weights and mean images out of Caffe's binary files, as float32 arrays that mostly are views of the file's bytes.
 
-A blob says its shape in one of two ways: ``shape``, or before 2014 four numbers (num, channels, height, width), the
-first of which are 1 for what has fewer axes.
+Of a caffemodel only names and blobs are read, so the parameter blocks of a fork cannot get in the way. A blob says its
+shape in one of two ways: ``shape``, or before 2014 four numbers (num, channels, height, width), the first of which are
+1 for what has fewer axes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -15,49 +16,128 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
-from converters.caffe.binary import broken_at, has_unpacked, parse_binary
-from converters.caffe.emit import Shape
 from converters.caffe.schema import messages, read_bytes
+from converters.caffe.wire import LENGTH, Broken, Record, Wire
 from converters.errors import BadInput, Unsupported
 
 Floats = NDArray[np.float32]
 
+V0, V1, V2 = 1, 2, 100
+"""The ages, by the field that holds a layer: of a V1 layer, of the network, of the network."""
+NAME = {V0: 1, V1: 4, V2: 1}
+BLOBS = {V0: 50, V1: 6, V2: 7}
+DATA, DIFF, DOUBLE_DATA, DOUBLE_DIFF = 5, 6, 8, 9
+"""Field numbers: of a layer of each age, and of a blob."""
+
+MOST_AXES = 32
+"""As many axes as Caffe allows."""
+
 
 def read_weights(path: Path, data: bytes) -> dict[str, tuple[Floats, ...]]:
-    """Return the blobs of each layer that has some, by layer name. Raises BadInput with the path."""
+    """Return the blobs of each layer that has some, by layer name; the last one's where Caffe would take those.
+
+    Raises BadInput with the path for a file that is broken, has layers of two ages, or contradicts itself.
+    """
     if data.startswith(b"\x89HDF"):
-        raise Unsupported(f"{path}: weights in HDF5 are not read; give a binary .caffemodel")
-    net = parse_binary(path, data)
+        raise Unsupported(
+            f"{path}: weights in HDF5 are not read; give a binary .caffemodel, which Caffe makes of it by "
+            f"caffe.Net('deploy.prototxt', {path.name!r}, caffe.TEST).save('{path.name.partition('.')[0]}.caffemodel')"
+        )
+    wire = Wire(data)
     weights: dict[str, tuple[Floats, ...]] = {}
-    for layer in (*net.layers, *net.layer):
-        if layer.blobs and layer.name in weights:
-            raise BadInput(f"{path}: two layers named {layer.name!r} have weights; layers are matched by name")
-        if layer.blobs:
-            weights[layer.name] = tuple(
-                read_blob(blob, f"{path}: blob {i} of layer {layer.name!r}") for i, blob in enumerate(layer.blobs)
+    try:
+        ages = {record.number for record in wire.whole()} & {V1, V2}
+        if len(ages) > 1:
+            raise BadInput(f"{path}: has both 'layer' and 'layers' records; Caffe reads files of one kind only")
+        for layer, records in _layers(wire):
+            name = _text(layer, path)
+            blobs = tuple(
+                _blob(wire, record, f"{path}: blob {i} of layer {name!r}") for i, record in enumerate(records)
             )
-    return weights
+            if [blob.shape for blob in blobs] != [blob.shape for blob in weights.get(name, blobs)]:
+                raise BadInput(f"{path}: two layers named {name!r} have other weights; layers are matched by name")
+            weights[name] = blobs
+    except Broken as broken:
+        raise BadInput(f"{path}: not a whole caffemodel: {broken}; get the file again") from broken
+    return {name: blobs for name, blobs in weights.items() if blobs}
+
+
+def _layers(wire: Wire) -> Iterator[tuple[bytes, list[Record]]]:
+    """Yield name and blobs of each layer."""
+    for record in wire.whole():
+        if record.number in (V1, V2) and record.kind == LENGTH:
+            yield _layer(wire, record, record.number)
+
+
+def _layer(wire: Wire, layer: Record, age: int) -> tuple[bytes, list[Record]]:
+    name, blobs, inner = b"", [], None
+    for record in wire.records(layer.start, layer.end):
+        if record.kind != LENGTH:
+            continue
+        if record.number == NAME[age]:
+            name = wire.data[record.start : record.end]
+        elif record.number == BLOBS[age]:
+            blobs.append(record)
+        elif age == V1 and record.number == V0:
+            inner = _layer(wire, record, V0)
+    return inner or (name, blobs)
+
+
+def _text(name: bytes, path: Path) -> str:
+    try:
+        return name.decode()
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path}: not a caffemodel: its names are no text; get the file again") from error
 
 
 def read_blob(blob: Any, where: str) -> Floats:
     """Return the numbers of a BlobProto in its own shape. Raises BadInput when it holds too few or too many."""
-    if blob.HasField("num") or blob.HasField("channels") or blob.HasField("height") or blob.HasField("width"):
-        shape: Shape = (blob.num, blob.channels, blob.height, blob.width)
-    else:
-        shape = tuple(blob.shape.dim)
-    values = _numbers(blob.double_data, "<f8", where) if blob.double_data else _numbers(blob.data, "<f4", where)
-    if values.size != prod(shape):
-        raise BadInput(f"{where}: holds {values.size} numbers where its shape {shape} needs {prod(shape)}")
-    return values.reshape(shape)
+    blob.DiscardUnknownFields()  # what is left is a list or two, each packed
+    return _packed(blob.SerializeToString(), where)
 
 
-def _numbers(data: Sequence[Any], dtype: str, where: str) -> Floats:
-    if not data or not isinstance(data[0], bytes):
-        return np.array(data, dtype=np.float32)
-    packed = data[0] if len(data) == 1 else b"".join(data)
-    if len(packed) % np.dtype(dtype).itemsize:
-        raise BadInput(f"{where}: {len(packed)} bytes are no whole list of numbers; get the file again")
-    return np.frombuffer(packed, dtype=dtype).astype(np.float32, copy=False)
+def _packed(data: bytes, where: str) -> Floats:
+    return _blob(wire := Wire(data), Record(0, LENGTH, 0, 0, len(wire.data)), where)
+
+
+def _blob(wire: Wire, blob: Record, where: str) -> Floats:
+    """Return the numbers of a blob as they lie in the file; numbers not in one packed list are first made one."""
+    head, numbers = bytearray(), dict[int, Record]()
+    for record in wire.records(blob.start, blob.end):
+        if record.number not in (DATA, DIFF, DOUBLE_DATA, DOUBLE_DIFF):
+            head += wire.data[record.begin : record.end]
+        elif record.kind != LENGTH or record.number in numbers:
+            return read_blob(_message(wire.data[blob.start : blob.end], where), where)
+        else:
+            numbers[record.number] = record
+    shape = _shape(_message(bytes(head), where), where)
+    sizes = {field: record.end - record.start for field, record in numbers.items()}
+    field = DOUBLE_DATA if sizes.get(DOUBLE_DATA) else DATA
+    kind, size = np.dtype("<f8" if field == DOUBLE_DATA else "<f4"), sizes.get(field, 0)
+    if size % kind.itemsize:
+        raise BadInput(f"{where}: {size} bytes are no whole list of numbers; get the file again")
+    if size // kind.itemsize != prod(shape):
+        raise BadInput(f"{where}: holds {size // kind.itemsize} numbers where its shape {shape} needs {prod(shape)}")
+    values = np.frombuffer(wire.data, kind, prod(shape), numbers[field].start) if size else np.empty(0, kind)
+    with np.errstate(over="ignore"):
+        return values.astype(np.float32, copy=False).reshape(shape)
+
+
+def _message(data: bytes, where: str) -> Any:
+    try:
+        return messages()["BlobProto"].FromString(data)
+    except DecodeError as error:
+        raise BadInput(f"{where}: its records are damaged; get the file again") from error
+
+
+def _shape(blob: Any, where: str) -> tuple[int, ...]:
+    old = [blob.HasField(name) for name in ("num", "channels", "height", "width")]
+    shape = (blob.num, blob.channels, blob.height, blob.width) if any(old) else tuple(blob.shape.dim)
+    if len(shape) > MOST_AXES:
+        raise BadInput(f"{where}: its shape has {len(shape)} axes; Caffe allows {MOST_AXES}")
+    if min(shape, default=0) < 0:
+        raise BadInput(f"{where}: its shape {shape} has a negative length")
+    return shape
 
 
 def read_mean(path: Path) -> Floats:
@@ -66,15 +146,10 @@ def read_mean(path: Path) -> Floats:
     Raises BadInput when the file is missing, cut off, or holds no single image.
     """
     data = read_bytes(path, "a mean image (.binaryproto)")
-    for plain in (False, True):
-        blob = messages(plain=plain)["BlobProto"]()
-        try:
-            blob.ParseFromString(data)
-        except DecodeError as error:
-            raise BadInput(f"{path}: not a whole mean image: {broken_at(data)}; get the file again") from error
-        if not has_unpacked(blob):
-            break
-    mean = read_blob(blob, f"{path}: mean image")
+    try:
+        mean = _packed(data, f"{path}: mean image")
+    except Broken as broken:
+        raise BadInput(f"{path}: not a whole mean image: {broken}; get the file again") from broken
     if mean.ndim == 4 and len(mean) == 1:
         mean = mean[0]
     if mean.ndim != 3 or not mean.size:

@@ -109,12 +109,12 @@ def tiny_zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TinyZoo:
 def _tiny_network(name: str, seed: int, mirror: Path, golden: Path) -> Card:
     generator = np.random.default_rng(seed)
     matrix, bias = generator.normal(size=(2, 231)).astype("f4") / 500, generator.normal(size=2).astype("f4")
-    net = messages(plain=False)["NetParameter"]()
+    net = messages()["NetParameter"]()
     layer = net.layer.add(name="fc")
     for array in (matrix, bias):
         blob = layer.blobs.add()
         blob.shape.dim.extend(array.shape)
-        blob.data.append(array.tobytes())
+        blob.data.extend(array.ravel().tolist())
     files = {f"{name}.prototxt": PROTOTXT.encode(), f"{name}.caffemodel": bytes(net.SerializeToString())}
     for file, content in files.items():
         (mirror / file).write_bytes(content)

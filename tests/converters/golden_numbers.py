@@ -14,6 +14,11 @@ def whole(generator: np.random.Generator, shape: tuple[int, ...], *, positive: b
 
 
 def real(numbers: np.ndarray, *, fan_in: bool = False) -> np.ndarray:
-    """Return what the network takes (float32). ``fan_in`` keeps a deep network's numbers small."""
+    """Return what the network takes (float32). ``fan_in`` keeps a deep network's numbers small.
+
+    Numbers that are stored as float32 are those that the network takes already.
+    """
+    if numbers.dtype == np.float32:
+        return numbers
     divisor = round(sqrt(prod(numbers.shape[1:]))) if fan_in and numbers.ndim > 1 else 1
     return numbers / np.float32(16 * divisor)

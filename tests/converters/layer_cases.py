@@ -7,17 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from converters.caffe import emit
-from converters.caffe.emit import Shape, kinds
+from converters.caffe import kind
+from converters.caffe.kind import Shape, kinds
 
-LAYERS = Path(emit.__file__).parent / "layers"
+LAYERS = Path(kind.__file__).parent / "layers"
 Shapes = tuple[Shape, ...]
-NOT_IN_CAFFE = ("Clip", "ReLU6")
-"""Types of later versions and of forks: Caffe 1.0.0, the judge, has not got them."""
 
 
 class Case(NamedTuple):
-    """One layer. ``number`` counts the cases of the family; ``positive`` are the weights that are never negative."""
+    """One layer. ``number`` counts the cases of the family; ``positive`` are the weights that are never negative.
+
+    ``judge`` and ``gaps`` are what the family says (converters/caffe/layers).
+    """
 
     family: str
     number: int
@@ -26,6 +27,8 @@ class Case(NamedTuple):
     bottoms: Shapes
     tops: int
     positive: tuple[int, ...]
+    judge: str
+    gaps: tuple[tuple[str, str, str, str], ...]
 
     def __str__(self) -> str:
         return f"{self.type} {' '.join(map(str, self.bottoms))} {self.text}"
@@ -55,11 +58,13 @@ def cases() -> Iterator[Case]:
     """Yield all cases, family by family."""
     for path in sorted(LAYERS.glob("[!_]*.py")):
         module = importlib.import_module(f"converters.caffe.layers.{path.stem}")
-        (type_name,) = (name for name, kind in kinds().items() if kind.convert.__module__ == module.__name__)
+        if not module.CASES:
+            continue
+        (kind,) = {kind.name: kind for kind in kinds().values() if kind.convert.__module__ == module.__name__}.values()
         for number, (text, bottoms, *tops) in enumerate(module.CASES):
             shapes = several(bottoms)
-            positive = getattr(module, "POSITIVE", ())
-            yield Case(path.stem, number, type_name, text, shapes, tops[0] if tops else 1, positive)
+            words = (getattr(module, "JUDGE", "Caffe"), getattr(module, "GAPS", ()))
+            yield Case(path.stem, number, kind.name, text, shapes, tops[0] if tops else 1, kind.positive, *words)
 
 
 def several(bottoms: Shape | Shapes) -> Shapes:

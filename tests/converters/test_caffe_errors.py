@@ -11,7 +11,7 @@ from google.protobuf import text_format
 from layer_cases import network, one_layer
 
 from converters.caffe import convert
-from converters.caffe.emit import layer, same_shape
+from converters.caffe.kind import layer, same_shape
 from converters.caffe.schema import messages
 from converters.caffe.weights import read_mean
 from converters.errors import BadInput, Unsupported
@@ -19,7 +19,7 @@ from converters.errors import BadInput, Unsupported
 BOTTOM = (2, 3, 7, 11)
 CONVOLUTION = "convolution_param { num_output: 4 kernel_size: 3 }"
 GOOD = one_layer("Convolution", CONVOLUTION, BOTTOM)
-NO_WEIGHTS = messages(plain=False)["NetParameter"](name="empty").SerializeToString()
+NO_WEIGHTS = messages()["NetParameter"](name="empty").SerializeToString()
 GOOD_WEIGHTS = caffemodel({"top": [np.ones((4, 3, 3, 3), np.float32), np.zeros(4, np.float32)]})
 
 
@@ -75,11 +75,9 @@ def test_wrong_weights(tmp_path, weights, parts):
 
 
 def test_blob_with_too_few_numbers(tmp_path):
-    net = messages(plain=False)["NetParameter"]()
-    net.layer.add(name="top").blobs.add(num=1, channels=1, height=2, width=3, data=[b"\0" * 20])
+    net = messages()["NetParameter"]()
+    net.layer.add(name="top").blobs.add(num=1, channels=1, height=2, width=3, data=[0] * 5)
     fails(tmp_path, GOOD, net.SerializeToString(), BadInput, "blob 0 of layer 'top'", "holds 5 numbers", "needs 6")
-    net.layer[0].blobs[0].data[0] = b"\0" * 21
-    fails(tmp_path, GOOD, net.SerializeToString(), BadInput, "blob 0 of layer 'top'", "21 bytes are no whole list")
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf])
@@ -116,17 +114,10 @@ def test_an_output_that_is_written_over_an_input_is_said(tmp_path):
 
 
 def test_two_layers_of_one_name_with_weights(tmp_path):
-    net = messages(plain=False)["NetParameter"].FromString(GOOD_WEIGHTS)
+    net = messages()["NetParameter"].FromString(GOOD_WEIGHTS)
     net.layer.append(net.layer[0])
+    net.layer[0].blobs[1].shape.dim[:] = [2, 2]
     fails(tmp_path, GOOD, net.SerializeToString(), BadInput, "two layers named 'top'")
-
-
-def test_no_weights_given(tmp_path):
-    (tmp_path / "net.prototxt").write_text(GOOD)
-    with pytest.raises(
-        BadInput, match=r"net.prototxt:4: layer 'top' \(Convolution\): needs weights.*give the .caffemodel"
-    ):
-        convert(tmp_path / "net.prototxt")
 
 
 @pytest.mark.parametrize(
@@ -192,12 +183,12 @@ def test_circle(tmp_path):
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        (one_layer("Warp", "", BOTTOM), ("net.prototxt:4: layer 'top' (Warp)", "Convolution, Dropout")),
+        (one_layer("Warp", "", BOTTOM), ("net.prototxt:4: layer 'top' (Warp)", "Convolution, ConvolutionDepthwise")),
         (one_layer("Warp", "warp_param { bend: 3 }", BOTTOM), ("net.prototxt:4: layer 'top' (Warp)", "known are:")),
         (one_layer("X", "", BOTTOM).replace("layer {", "layers {").replace('"X"', "WARP"), ("'top'", "WARP", "RELU")),
         (
-            one_layer("X", "", BOTTOM).replace("layer {", "layers {").replace('"X"', "IM2COL"),
-            ("'top' (Im2col)", "ReLU"),
+            one_layer("X", "", BOTTOM).replace("layer {", "layers {").replace('"X"', "HDF5_OUTPUT"),
+            ("'top' (HDF5Output)", "ReLU"),
         ),
         (one_layer("ReLU", "warp_param { bend: 3 }", BOTTOM), ("net.prototxt:9:3: layer 'top' (ReLU)", "'warp_param'")),
         ("speed: 3\n" + GOOD, ("net.prototxt:1:1: ", "'speed'")),
@@ -209,11 +200,7 @@ def test_circle(tmp_path):
             one_layer("Pooling", "pooling_param { kernel_size: 1 stride: 4 }", BOTTOM),
             ("each window must hold a pixel",),
         ),
-        (one_layer("Pooling", "pooling_param { kernel_size: 2 } top: 'mask'", BOTTOM), ("1 bottoms and 2 tops",)),
-        (one_layer("Softmax", "softmax_param { axis: 0 }", BOTTOM), ("axis 0", "batch")),
-        (one_layer("InnerProduct", "inner_product_param { num_output: 2 axis: -4 }", BOTTOM), ("axis 0", "batch")),
-        (one_layer("Convolution", "convolution_param { num_output: 2 kernel_size: 1 axis: 2 }", BOTTOM), ("axis 2",)),
-        (one_layer("Convolution", CONVOLUTION, (2, 3, 5, 7, 11)), ("(2, 3, 5, 7, 11)", "4 axes")),
+        (one_layer("ReLU", "top: 'mask'", BOTTOM), ("1 bottoms and 2 tops",)),
     ],
 )
 def test_unsupported(tmp_path, text, parts):
@@ -232,7 +219,7 @@ def test_unsupported(tmp_path, text, parts):
     ],
 )
 def test_unsupported_in_a_binary_network(tmp_path, extra, parts):
-    net = messages(plain=False)["NetParameter"](input=["data"], input_dim=[1, 3, 7, 11])
+    net = messages()["NetParameter"](input=["data"], input_dim=[1, 3, 7, 11])
     fails(tmp_path, net.SerializeToString() + extra, GOOD_WEIGHTS, Unsupported, *parts)
 
 
@@ -266,7 +253,7 @@ def damaged(data: bytes, generator: np.random.Generator) -> bytes:
 @pytest.mark.parametrize("seed", range(200))
 def test_damaged_files_are_refused_in_one_line_or_read(tmp_path, seed):
     generator = np.random.default_rng(seed)
-    binary = text_format.Parse(GOOD, messages(plain=True)["NetParameter"]()).SerializeToString()
+    binary = text_format.Parse(GOOD, messages()["NetParameter"]()).SerializeToString()
     network_file = (GOOD.encode(), binary)[seed % 2]
     in_network = seed % 4 < 2
     (tmp_path / "net.prototxt").write_bytes(damaged(network_file, generator) if in_network else network_file)

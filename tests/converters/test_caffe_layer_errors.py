@@ -39,21 +39,42 @@ BAD = [
     ("Reshape", "reshape_param { axis: 5 }", BOTTOM, 1, ("axis 5 with num_axes -1 of a bottom with 4 axes",)),
     ("Reshape", "reshape_param { axis: 2 num_axes: 3 }", BOTTOM, 1, ("axis 2 with num_axes 3",)),
     ("Scale", "scale_param { axis: 2 num_axes: 3 }", BOTTOM, 1, ("num_axes 3 from axis 2",)),
-    ("Scale", "scale_param { axis: 0 }", (BOTTOM, (2, 5)), 1, ("'data_2'", "(2, 5)", "first axes of (2, 7, 5, 3)")),
+    ("Scale", "scale_param { axis: 0 }", (BOTTOM, (2, 5)), 1, ("'data_2'", "(2, 5)", "(2, 7, 5, 3) from axis 0 on")),
+    ("Scale", "", (BOTTOM, (5, 7)), 1, ("'data_2'", "(5, 7)", "from axis 1 on")),
+    ("Scale", "scale_param { axis: 3 }", (BOTTOM, (3, 1)), 1, ("'data_2'", "(3, 1)", "from axis 3 on")),
+    ("Scale", "scale_param { axis: 4 num_axes: 0 }", BOTTOM, 1, ("axis 4 of a bottom with 4 axes",)),
     ("Bias", "bias_param { num_axes: -2 }", BOTTOM, 1, ("num_axes -2",)),
+    ("Concat", "concat_param { axis: -1 }", (BOTTOM, BOTTOM[1:]), 1, ("'data_2'", "(7, 5, 3)")),
+    ("Concat", "concat_param { axis: -1 }", ((2, 3), (2,)), 1, ("'data_2'", "(2,)")),
+    ("Permute", "permute_param { order: [0, 4] }", BOTTOM, 1, ("order [0, 4]", "0 to 3")),
+    ("Permute", "permute_param { order: [0, 2, 2] }", BOTTOM, 1, ("order [0, 2, 2]", "once")),
+    ("Tile", "", BOTTOM, 1, ("tiles 0", "at least 1")),
+    ("Tile", "tile_param { tiles: -2 }", BOTTOM, 1, ("tiles -2",)),
+    ("Tile", "tile_param { tiles: 2147483647 }", BOTTOM, 1, ("more than", "check the sizes")),
+    ("Crop", "", (BOTTOM, (2, 7, 6, 3)), 1, ("6 numbers from 0 on along axis 2", "(2, 7, 5, 3)")),
+    ("Crop", "crop_param { offset: 1 }", (BOTTOM, (2, 7, 4, 3)), 1, ("3 numbers from 1 on along axis 3",)),
+    ("Crop", "crop_param { offset: 4294967295 }", TWO, 1, ("from 4294967295 on",)),
+    ("Crop", "crop_param { axis: 1 offset: [1, 1] }", TWO, 1, ("2 offset for 3 axes from axis 1 on",)),
+    ("Crop", "", (BOTTOM, (2, 7, 5)), 1, ("'data_2'", "(2, 7, 5)", "needs an axis 3")),
+    ("Crop", "crop_param { axis: 4 }", TWO, 1, ("axis 4 of a bottom with 4 axes",)),
+    ("Reduction", "reduction_param { axis: 4 }", BOTTOM, 1, ("axis 4 of a bottom with 4 axes",)),
+    ("ArgMax", "argmax_param { top_k: 0 }", BOTTOM, 1, ("top_k 0 of 105 numbers",)),
+    ("ArgMax", "argmax_param { top_k: 106 }", BOTTOM, 1, ("top_k 106 of 105 numbers", "1 to 105")),
+    ("ArgMax", "argmax_param { axis: 1 top_k: 8 }", BOTTOM, 1, ("top_k 8 of 7 numbers",)),
+    ("ArgMax", "argmax_param { axis: -5 }", BOTTOM, 1, ("axis -5",)),
+    ("SPP", "", BOTTOM, 1, ("pyramid_height is missing or 0",)),
+    ("SPP", "spp_param { pyramid_height: 2 }", (2, 7, 5), 1, ("(2, 7, 5)", "4 axes")),
+    ("SPP", "spp_param { pyramid_height: 4294967295 }", BOTTOM, 1, ("(5, 3) pixels", "4 by 4", "lower pyramid_height")),
+    ("Embed", "embed_param { num_output: 3 }", (2, 7), 1, ("input_dim is missing or 0",)),
+    ("Embed", "embed_param { num_output: 4294967295 input_dim: 2 }", (2, 7), 1, ("more than", "check the sizes")),
+    ("Embed", "embed_param { num_output: 2 input_dim: 4294967295 }", (2, 7), 1, ("weights", "check the sizes")),
+    ("InnerProduct", "inner_product_param { num_output: 9999999 }", BOTTOM, 1, ("weights of shape (9999999, 105)",)),
+    ("BatchReindex", "", TWO, 1, ("'data_2'", "one axis")),
 ]
 UNSUPPORTED = [
-    ("Concat", "concat_param { axis: 0 }", TWO, 1, ("axis 0", "batch")),
-    ("Slice", "slice_param { slice_dim: 0 }", BOTTOM, 2, ("axis 0", "batch")),
-    ("Flatten", "flatten_param { axis: -4 }", BOTTOM, 1, ("axis 0", "batch")),
-    ("Reshape", "reshape_param { shape { dim: 7 dim: -1 } }", BOTTOM, 1, ("(7, 30)", "begin with dim: 0")),
-    ("Reshape", "reshape_param { shape { dim: 1 } num_axes: 0 axis: 0 }", (1, 6), 1, ("(1, 1, 6)", "axis: 1")),
-    ("Reshape", "reshape_param { num_axes: 1 axis: 0 }", (1, 1, 6), 1, ("(1, 6)",)),
-    ("Scale", "", BATCH_AND_CHANNELS, 1, ("axis 1 with two bottoms", "axis 0 is")),
-    ("Scale", "scale_param { axis: 0 }", BOTTOM, 1, ("axis 0", "batch")),
-    ("Scale", "scale_param { axis: 0 bias_term: true }", BATCH_AND_CHANNELS, 1, ("bias_term", "Bias layer")),
-    ("Bias", "", BATCH_AND_CHANNELS, 1, ("axis 1 with two bottoms",)),
     ("BatchNorm", "batch_norm_param { use_global_stats: false }", BOTTOM, 1, ("use_global_stats: false",)),
+    ("SPP", "spp_param { pyramid_height: 2 pool: STOCHASTIC }", BOTTOM, 1, ("pool STOCHASTIC",)),
+    ("Crop", "", BOTTOM, 1, ("1 bottoms and 1 tops", "has 2 bottoms")),
     ("Eltwise", "", BOTTOM, 1, ("1 bottoms and 1 tops", "has 2 or more bottoms and 1 tops")),
     ("Scale", "", (BOTTOM,) * 3, 1, ("3 bottoms and 1 tops", "has 1 to 2 bottoms and 1 tops")),
     ("Split", "", BOTTOM, 0, ("1 bottoms and 0 tops", "has 1 bottoms and 1 or more tops")),
@@ -130,13 +151,6 @@ def test_overwriting_memory_that_nobody_reads_any_more(tmp_path):
     (tmp_path / "net.prototxt").write_text(network(share + dropout + READ.format("b") + RELU.format("a"), (2, 7)))
     net, data = read_net(tmp_path / "net.prototxt"), feed((2, 7))
     assert_allclose(run(net, data)["a"], np.maximum(data["data"], 0))
-
-
-def test_inputs_of_different_batches(tmp_path):
-    path = tmp_path / "net.prototxt"
-    path.write_text(one_layer("Concat", "", ((2, 7), (3, 7))))
-    with pytest.raises(Unsupported, match=r"different batch sizes .*'data' has 2, 'data_2' has 3"):
-        convert(path)
 
 
 def test_a_layer_with_a_second_bottom_takes_no_weights(tmp_path):

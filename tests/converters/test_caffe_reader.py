@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from caffe_nets import add_blob, caffemodel
+from caffe_nets import caffemodel
 from google.protobuf import text_format
 from layer_cases import network
 from numpy.testing import assert_array_equal
@@ -46,7 +46,7 @@ def read(folder: Path, text: str | bytes, weights: bytes | None = None) -> Net:
 
 
 def as_binary(text: str) -> bytes:
-    return text_format.Parse(text, messages(plain=True)["NetParameter"]()).SerializeToString()
+    return text_format.Parse(text, messages()["NetParameter"]()).SerializeToString()
 
 
 TEXTS = {
@@ -79,67 +79,6 @@ def test_every_age_gives_the_same_network(tmp_path, name):
     assert net.shapes["c"] == (2, 4, 6, 7)
     assert_array_equal(net.layers[0].blobs[0], WEIGHTS)
     assert_array_equal(net.layers[0].blobs[1], BIAS)
-
-
-def packed(dims: str) -> bytes:
-    net = messages(plain=False)["NetParameter"]()
-    layer = net.layers.add(name="c") if dims == "V1" else net.layer.add(name="c")
-    for array in (WEIGHTS, BIAS):
-        add_blob(layer, array)
-        if dims in ("V1", "legacy"):
-            blob = layer.blobs[-1]
-            blob.ClearField("shape")
-            blob.num, blob.channels, blob.height, blob.width = (1,) * (4 - array.ndim) + array.shape
-    return net.SerializeToString()
-
-
-def unpacked(field: str) -> bytes:
-    net = messages(plain=True)["NetParameter"]()
-    layer = net.layer.add(name="c")
-    for array in (WEIGHTS, BIAS):
-        blob = layer.blobs.add()
-        blob.shape.dim.extend(array.shape)
-        getattr(blob, field).extend(array.ravel().tolist())
-    return net.SerializeToString()
-
-
-def in_two_lists() -> bytes:
-    net = messages(plain=False)["NetParameter"]()
-    blobs = net.layer.add(name="c").blobs
-    for array in (WEIGHTS, BIAS):
-        blob, data = blobs.add(), array.tobytes()
-        blob.shape.dim.extend(array.shape)
-        blob.data.extend([data[:8], data[8:]])
-    return net.SerializeToString()
-
-
-def packed_doubles() -> bytes:
-    net = messages(plain=False)["NetParameter"]()
-    blobs = net.layer.add(name="c").blobs
-    for array in (WEIGHTS, BIAS):
-        blob = blobs.add()
-        blob.shape.dim.extend(array.shape)
-        blob.double_data.append(array.astype("<f8").tobytes())
-    return net.SerializeToString()
-
-
-KINDS = {
-    "packed": packed("shape"),
-    "legacy shape": packed("legacy"),
-    "V1": packed("V1"),
-    "unpacked": unpacked("data"),
-    "unpacked double": unpacked("double_data"),
-    "packed double": packed_doubles(),
-    "in two lists": in_two_lists(),
-}
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_way_of_storing_weights(tmp_path, kind):
-    blobs = read(tmp_path, TEXTS["V2"], KINDS[kind]).layers[0].blobs
-    assert_array_equal(blobs[0], WEIGHTS)
-    assert_array_equal(blobs[1], BIAS)
-    assert blobs[0].dtype == np.float32
 
 
 def test_weights_inside_the_network_file(tmp_path):
@@ -201,16 +140,13 @@ def test_several_inputs(tmp_path):
 
 def test_mean_image(tmp_path):
     mean = np.arange(3 * 5 * 7, dtype=np.float32).reshape(3, 5, 7)
-    blob = messages(plain=False)["BlobProto"](num=1, channels=3, height=5, width=7, data=[mean.tobytes()])
+    blob = messages()["BlobProto"](num=1, channels=3, height=5, width=7, data=mean.ravel().tolist())
     path = tmp_path / "mean.binaryproto"
     path.write_bytes(blob.SerializeToString())
     assert_array_equal(read_mean(path), mean)
     path.write_bytes(blob.SerializeToString()[:-9])
     with pytest.raises(BadInput, match=r"mean\.binaryproto: not a whole mean image: cut off after"):
         read_mean(path)
-    plain = messages(plain=True)["BlobProto"](num=1, channels=3, height=5, width=7, data=mean.ravel().tolist())
-    path.write_bytes(plain.SerializeToString())
-    assert_array_equal(read_mean(path), mean)
 
 
 @pytest.mark.weights

@@ -12,7 +12,7 @@ from caffe_nets import write
 from layer_cases import one_layer
 
 from converters import __main__ as command
-from converters import verify
+from converters.caffe import verify
 from converters.errors import run_command
 from converters.verify import Comparison, Difference
 
@@ -41,7 +41,7 @@ def test_convert_and_verify(files, tmp_path, capsys):
 
 def test_a_difference_is_exit_code_1(files, tmp_path, capsys, monkeypatch):
     rows = [Comparison("top", "some runtime 1.0", Difference(0.5, 0.1), False)]
-    monkeypatch.setattr(verify, "verify_caffe", lambda *a: rows)
+    monkeypatch.setattr(verify, "verify", lambda *a: rows)
     assert call("caffe", *files, "-o", tmp_path / "out.onnx", "--verify") == 1
     assert "top  some runtime 1.0  max_abs 0.5  max_rel 0.1  FAILED" in capsys.readouterr().out
 

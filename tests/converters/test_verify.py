@@ -12,9 +12,10 @@ from layer_cases import one_layer
 
 from converters.caffe import convert_net, to_bytes
 from converters.caffe.net import read_net
+from converters.caffe.verify import verify
 from converters.errors import BadInput
 from converters.runtimes import RUNTIMES, available
-from converters.verify import Difference, close_enough, compare, differences, verify_caffe
+from converters.verify import Difference, close_enough, compare, differences, seeded_inputs
 
 ONE = np.array([[1.0, -4.0], [0.5, 2.0]], dtype=np.float32)
 
@@ -55,8 +56,8 @@ def test_tolerances(expected, found, ok):
 def test_compare_keeps_the_worst_batch(wrong):
     rows = compare(
         lambda feeds: {"y": feeds["x"] * 2.0},
-        {"x": (9, 3)},
         {"sometimes wrong": lambda feeds: {"y": feeds["x"] * (3.0 if len(feeds["x"]) == wrong else 2.0)}},
+        [seeded_inputs({"x": (9, 3)}, batch) for batch in (1, 3)],
     )
     assert [(row.output, row.runtime, row.ok) for row in rows] == [("y", "sometimes wrong", False)]
     assert rows[0].difference.max_rel == pytest.approx(0.5)
@@ -70,13 +71,13 @@ def test_a_wrong_conversion_fails(tmp_path, type_name, text):
     files = write(tmp_path, one_layer(type_name, text, (2, 7, 3, 5)), (2, 7, 3, 5))
     net = read_net(*files)
     model = convert_net(net)
-    good = [row for row in verify_caffe(net, to_bytes(model), *files) if row.ok is not None]
+    good = [row for row in verify(net, to_bytes(model), *files) if row.ok is not None]
     assert [row.runtime for row in good] == [f"{name} {version}" for name, version in available().items()]
     assert all(row.ok for row in good)
     weights = next(c for c in model.graph.initializer if c.data_type == onnx.TensorProto.FLOAT)
     wrong = onnx.numpy_helper.to_array(weights) * np.float32(1.01)
     weights.CopyFrom(onnx.numpy_helper.from_array(wrong, weights.name))
-    bad = [row for row in verify_caffe(net, to_bytes(model), *files) if row.ok is not None]
+    bad = [row for row in verify(net, to_bytes(model), *files) if row.ok is not None]
     assert not any(row.ok for row in bad)
 
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from converters.caffe.emit import Array, Emit, Layer, Shape, layer
+from converters.caffe.emit import Emit
+from converters.caffe.kind import Array, Layer, Shape, layer
+from converters.caffe.layers.scale import channels
 from converters.caffe.messages import Parameter
 
 PARAMETER = Parameter(
@@ -23,11 +25,13 @@ CASES = (
     ("", (2, 7, 5)),
     ("batch_norm_param { use_global_stats: true eps: 0.5 moving_average_fraction: 0.9 }", (2, 7, 5, 3)),
 )
-POSITIVE = (1, 2)
 
 
 def shape(op: Layer, bottom: Shape) -> tuple[Shape]:
-    """Return the bottom's shape. Raises when the file asks for the statistics of the batch instead of the stored."""
+    """Return the bottom's shape. Raises when the file asks for the statistics of the batch instead of the stored.
+
+    With those Caffe's own answer changes from one run to the next.
+    """
     if op.param.HasField("use_global_stats") and not op.param.use_global_stats:
         raise op.unsupported("use_global_stats: false", "at TEST the stored mean and variance are used")
     if len(bottom) < 2:
@@ -55,9 +59,31 @@ def reference(op: Layer, bottom: Array) -> tuple[Array]:
     return ((bottom - mean) / np.sqrt(variance + op.param.eps),)
 
 
-@layer("BatchNorm", shape=shape, reference=reference, weights=weights, parameter=PARAMETER)
+def affine(op: Layer, bottom: Shape) -> tuple[Array, Array]:
+    """Return the factors and shifts of the channels."""
+    mean, variance = statistics(op)
+    factors = 1 / np.sqrt(variance + op.param.eps)
+    return factors, -mean * factors
+
+
+def absorb(op: Layer, bottom: Shape, factors: Array, shifts: Array) -> Layer:
+    """Return the Scale layer that does both."""
+    own_factors, own_shifts = affine(op, bottom)
+    return channels(op, own_factors * factors, own_shifts * factors + shifts)
+
+
+@layer(
+    "BatchNorm",
+    shape=shape,
+    reference=reference,
+    weights=weights,
+    parameter=PARAMETER,
+    positive=(1, 2),
+    affine=affine,
+    absorb=absorb,
+)
 def batch_norm(op: Layer, emit: Emit) -> None:
-    """BatchNormalization with factor 1 and bias 0; runtimes fold it into the convolution before it."""
+    """BatchNormalization with factor 1 and bias 0, where no layer before it could take it."""
     mean, variance = (value.astype(np.float32) for value in statistics(op))
     names = ("factors", "bias", "mean", "variance")
     values = (np.ones_like(mean), np.zeros_like(mean), mean, variance)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from converters.caffe.emit import Array, Emit, Layer, layer, same_shape
+from converters.caffe.emit import Emit
+from converters.caffe.kind import Array, Layer, layer, same_shape
 
 CASES = (("", (2, 7, 5, 3)), ("", (3, 11)))
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from converters.caffe.emit import Array, Emit, Layer, Shape, layer
+from converters.caffe.emit import Emit
+from converters.caffe.kind import Array, Layer, Shape, layer
 from converters.caffe.messages import Parameter
 
 PARAMETER = Parameter("clip_param", 148, None, "1 float min; 2 float max")
 
+JUDGE = "numpy"
 CASES = (
     ("clip_param { min: -0.75 max: 1.25 }", (2, 7, 5, 3)),
     ("clip_param { min: 0.25 max: 0.5 }", (2, 7, 5, 3)),

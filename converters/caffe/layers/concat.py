@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from converters.caffe.emit import Array, Emit, Layer, Shape, canonical_axis, layer
+from converters.caffe.emit import Emit
+from converters.caffe.kind import Array, Layer, Shape, canonical_axis, layer
 from converters.caffe.messages import Parameter
 
 PARAMETER = Parameter("concat_param", 104, 9, "1 uint32 concat_dim = 1; 2 int32 axis = 1")
@@ -17,6 +18,9 @@ CASES = (
     ("concat_param { axis: -1 }", ((2, 7, 5, 3), (2, 7, 5, 4))),
     ("concat_param { axis: -2 }", ((2, 5, 3), (2, 4, 3))),
     ("concat_param { concat_dim: 3 }", ((2, 7, 5, 3), (2, 7, 5, 4))),
+    ("concat_param { axis: 0 }", ((2, 7, 5, 3), (4, 7, 5, 3))),
+    ("concat_param { concat_dim: 0 }", ((3, 5), (2, 5), (1, 5))),
+    ("concat_param { axis: -1 }", ((3,), (2,))),
 )
 
 
@@ -32,7 +36,7 @@ def shape(op: Layer, *bottoms: Shape) -> tuple[Shape]:
     first = bottoms[0]
     axis = axis_of(op, len(first))
     for name, bottom in zip(op.bottoms, bottoms, strict=True):
-        if bottom[:axis] != first[:axis] or bottom[axis + 1 :] != first[axis + 1 :]:
+        if len(bottom) != len(first) or (*bottom[:axis], *bottom[axis + 1 :]) != (*first[:axis], *first[axis + 1 :]):
             raise op.bad(f"bottom {name!r} has the shape {bottom}, the first {first}; only axis {axis} may differ")
     return ((*first[:axis], sum(bottom[axis] for bottom in bottoms), *first[axis + 1 :]),)
 
@@ -42,10 +46,16 @@ def reference(op: Layer, *bottoms: Array) -> tuple[Array]:
     return (np.concatenate(bottoms, axis=axis_of(op, bottoms[0].ndim)),)
 
 
-@layer("Concat", shape=shape, reference=reference, parameter=PARAMETER, bottoms=(1, None), in_place=False)
+@layer(
+    "Concat",
+    shape=shape,
+    reference=reference,
+    parameter=PARAMETER,
+    bottoms=(1, None),
+    in_place=False,
+    shares_memory=lambda op: len(op.bottoms) == 1,
+    identity=lambda op, bottom, top: len(op.bottoms) == 1,
+)
 def concat(op: Layer, emit: Emit) -> None:
-    """Concat; one bottom alone, which OpenCV 4 would not join, by Identity."""
-    if len(op.bottoms) == 1:
-        emit.node("Identity", op.bottoms, op.tops)
-    else:
-        emit.node("Concat", op.bottoms, op.tops, axis=axis_of(op, len(emit.shapes[op.bottoms[0]])))
+    """Concat."""
+    emit.node("Concat", op.bottoms, op.tops, axis=axis_of(op, len(emit.shapes[op.bottoms[0]])))

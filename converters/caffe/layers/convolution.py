@@ -1,24 +1,25 @@
-"""Convolution over images. Caffe says kernel, stride, pad and dilation as one number, one a side, or as _h and _w."""
+"""Convolution over images of any number of axes. ``axis`` is that of the channels: all axes before it are batch.
+
+Each bottom has its top, and all share the weights. Forks call it ConvolutionDepthwise or DepthwiseConvolution where
+each channel is a group of its own, which the file need not say then.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from converters.caffe.emit import Array, Emit, Layer, Shape, layer
-from converters.caffe.messages import Parameter
-
-PARAMETER = Parameter(
-    "convolution_param",
-    106,
-    10,
-    """
-    1 uint32 num_output; 2 bool bias_term = true; 3 uint32* pad; 4 uint32* kernel_size; 5 uint32 group = 1
-    6 uint32* stride; 7 FillerParameter weight_filler; 8 FillerParameter bias_filler; 9 uint32 pad_h; 10 uint32 pad_w
-    11 uint32 kernel_h; 12 uint32 kernel_w; 13 uint32 stride_h; 14 uint32 stride_w; 15 Engine engine
-    16 int32 axis = 1; 17 bool force_nd_im2col; 18 uint32* dilation
-    """,
+from converters.caffe.emit import Emit
+from converters.caffe.kind import Array, Layer, Shape, layer
+from converters.caffe.layers._windows import (
+    PARAMETER,
+    as_images,
+    as_top,
+    check_padded,
+    check_tops,
+    columns,
+    image,
+    windows,
+    with_channels,
 )
 
 CASES = (
@@ -38,100 +39,149 @@ CASES = (
     ("convolution_param { num_output: 4 kernel_size: 1 pad: 1 }", (2, 3, 8, 7)),
     ("convolution_param { num_output: 5 kernel_size: 1 pad: [0, 2] }", (2, 3, 8, 7)),
     ("convolution_param { num_output: 3 kernel_size: 3 pad: 1 dilation: 2 group: 3 }", (2, 3, 8, 7)),
+    # padding larger than the kernel, stride larger than the kernel
+    ("convolution_param { num_output: 4 kernel_size: 2 pad: 5 stride: 3 }", (2, 3, 7, 8)),
+    # windows that reach beyond the padded image: one is left
+    ("convolution_param { num_output: 4 kernel_size: 3 stride: 2 }", (2, 3, 2, 7)),
+    ("convolution_param { num_output: 4 kernel_size: 4 stride: 3 pad: 1 }", (2, 3, 1, 5)),
+    ("convolution_param { num_output: 6 kernel_size: 3 stride: 2 dilation: 2 pad: 1 group: 3 }", (2, 3, 2, 8)),
+    # groups of one channel with several outputs, grouped and dilated
+    ("convolution_param { num_output: 6 kernel_size: 3 pad: 1 group: 3 }", (2, 3, 8, 7)),
+    ("convolution_param { num_output: 6 kernel_size: [3, 2] dilation: [2, 3] pad: [2, 1] group: 2 }", (2, 4, 9, 11)),
+    ("convolution_param { num_output: 5 kernel_size: 3 pad: [0, 1] dilation: 2 group: 5 }", (2, 5, 13, 11)),
+    # several bottoms, each with its top
+    ("convolution_param { num_output: 4 kernel_size: 3 pad: 1 }", ((2, 3, 7, 5),) * 2, 2),
+    ("convolution_param { num_output: 2 kernel_size: 2 axis: 2 }", ((2, 3, 4, 7, 5),) * 3, 3),
+    # one and three axes of image, none, and four
+    ("convolution_param { num_output: 4 kernel_size: 3 pad: 1 stride: 2 }", (2, 3, 11)),
+    ("convolution_param { num_output: 6 kernel_size: 2 dilation: 3 group: 3 bias_term: false }", (2, 3, 11)),
+    ("convolution_param { num_output: 4 kernel_size: 3 stride: 4 }", (2, 3, 2)),
+    ("convolution_param { num_output: 4 kernel_size: 1 pad: 1 }", (2, 3, 5)),
+    ("convolution_param { num_output: 4 kernel_size: 3 pad: 1 stride: 2 force_nd_im2col: true }", (2, 3, 7, 5)),
+    ("convolution_param { num_output: 4 kernel_size: 2 pad: 1 }", (2, 3, 5, 7, 4)),
+    (
+        "convolution_param { num_output: 4 group: 2 kernel_size: [2, 1, 3] stride: [1, 2, 3] pad: [0, 1, 2] "
+        "dilation: [2, 1, 1] }",
+        (2, 6, 5, 7, 4),
+    ),
+    ("convolution_param { num_output: 4 kernel_size: 1 pad: 1 }", (2, 3, 5, 4, 7)),
+    ("convolution_param { num_output: 3 kernel_size: 3 pad: 2 dilation: 2 group: 3 }", (2, 3, 5, 4, 7)),
+    ("convolution_param { num_output: 4 }", (3, 11)),
+    ("convolution_param { num_output: 4 kernel_size: 3 group: 2 bias_term: false }", (3, 6)),
+    ("convolution_param { num_output: 2 kernel_size: 2 }", (2, 3, 4, 5, 3, 2)),
+    # channels on another axis
+    ("convolution_param { num_output: 2 kernel_size: 3 pad: 1 axis: 2 }", (2, 3, 4, 7, 5)),
+    ("convolution_param { num_output: 4 kernel_size: 2 axis: -2 }", (2, 3, 5, 7)),
+    ("convolution_param { num_output: 4 kernel_h: 2 kernel_w: 3 axis: -3 }", (2, 3, 5, 7)),
+    ("convolution_param { num_output: 4 axis: 3 }", (2, 3, 5, 7)),
+    ("convolution_param { num_output: 6 kernel_size: 3 pad: 2 dilation: 2 group: 3 axis: 2 }", (2, 4, 3, 8, 7)),
+    ("convolution_param { num_output: 4 kernel_size: 2 axis: 0 }", (3, 7, 5)),
 )
+GAPS = tuple(("opencv", version, "(2, 3, 4, 5, 3, 2)", "convolves at most three axes") for version in ("4", "5"))
 
 
-def sides(op: Layer, name: str, default: int | None) -> tuple[int, int]:
-    """Return what the layer says of both sides, height first, by Caffe's rules: ``pad_h`` with ``pad`` is an error."""
-    short = name.removesuffix("_size")
-    values: Sequence[int] = getattr(op.param, name)
-    high, wide = f"{short}_h", f"{short}_w"
-    if short != "dilation" and (op.param.HasField(high) or op.param.HasField(wide)):
-        if values:
-            raise op.bad(f"has {name} and {high} or {wide}; Caffe takes one of the two ways")
-        return getattr(op.param, high), getattr(op.param, wide)
-    if len(values) > 2 or (not values and default is None):
-        raise op.bad(f"{len(values)} values of {name}; an image needs 1 or 2")
-    return (values[0], values[-1]) if values else (default or 0, default or 0)
+def shape(op: Layer, bottom: Shape, *others: Shape) -> tuple[Shape, ...]:
+    """Return for each bottom the axes before the channels, ``num_output``, and how many windows each axis has."""
+    check_tops(op, bottom, *others)
+    before, channels, _ = image(op, bottom)
+    outputs, _ = channels_of(op, channels)
+    taken = windows(op, bottom)
+    check_padded(op, bottom, taken)
+    return ((*before, outputs, *taken.counts),) * len(op.tops)
 
 
-def geometry(op: Layer) -> dict[str, tuple[int, int]]:
-    """Return kernel, stride, pad and dilation, each (height, width)."""
-    found = {
-        "kernel": sides(op, "kernel_size", None),
-        "stride": sides(op, "stride", 1),
-        "pad": sides(op, "pad", 0),
-        "dilation": sides(op, "dilation", 1),
-    }
-    for name, values in found.items():
-        if name != "pad" and min(values) < 1:
-            raise op.bad(f"{name} {values} (height, width) must not be 0; give both sides")
-    return found
-
-
-def shape(op: Layer, bottom: Shape) -> tuple[Shape]:
-    """Return (N, outputs, height, width), rounded down. Raises for what is no plain convolution of images."""
+def channels_of(op: Layer, channels: int) -> tuple[int, int]:
+    """Return the number of outputs and of groups. Raises unless the groups divide both outputs and inputs."""
     p = op.param
-    if len(bottom) != 4:
-        raise op.unsupported(f"a bottom of shape {bottom}", "a convolution works on 4 axes (N, C, H, W)")
-    if p.axis % 4 != 1:
-        raise op.unsupported(f"axis {p.axis}", "the channels must be axis 1")
-    if p.num_output < 1 or p.group < 1 or p.num_output % p.group or bottom[1] % p.group:
-        raise op.bad(f"group {p.group} must divide {bottom[1]} channels and num_output {p.num_output}")
-    g = geometry(op)
-    planes = (
-        (size + 2 * pad - dilation * (kernel - 1) - 1) // stride + 1
-        for size, kernel, stride, pad, dilation in zip(bottom[2:], *g.values(), strict=True)
-    )
-    return ((bottom[0], p.num_output, *planes),)
+    if op.type == "Convolution":
+        if p.num_output < 1 or p.group < 1 or p.num_output % p.group or channels % p.group:
+            raise op.bad(
+                f"group {p.group} must divide {channels} channels and num_output {p.num_output}; none may be 0"
+            )
+        return p.num_output, p.group
+    for name in ("group", "num_output"):
+        if p.HasField(name) and getattr(p, name) != channels:
+            known = f"a layer of this type has as many as channels, {channels}"
+            raise op.unsupported(f"{name} {getattr(p, name)}", known)
+    return channels, channels
 
 
-def weights(op: Layer, bottom: Shape) -> tuple[Shape, ...]:
-    """Return (outputs, inputs of a group, kernel height, kernel width), and (outputs,)."""
-    p = op.param
-    kernel = (p.num_output, bottom[1] // p.group, *geometry(op)["kernel"])
-    return (kernel, (p.num_output,)) if p.bias_term else (kernel,)
+def weights(op: Layer, bottom: Shape, *others: Shape) -> tuple[Shape, ...]:
+    """Return (outputs, inputs of a group, *kernel), and (outputs,)."""
+    _, channels, _ = image(op, bottom)
+    outputs, group = channels_of(op, channels)
+    kernel = (outputs, channels // group, *windows(op, bottom).kernel)
+    return (kernel, (outputs,)) if op.param.bias_term else (kernel,)
 
 
-def reference(op: Layer, bottom: Array) -> tuple[Array]:
-    """Lay the windows out as rows and multiply them with the weights, group by group."""
-    (kernel_h, kernel_w), (stride_h, stride_w), (pad_h, pad_w), (dilation_h, dilation_w) = geometry(op).values()
-    padded = np.pad(bottom, ((0, 0), (0, 0), (pad_h, pad_h), (pad_w, pad_w)))
-    reach = (dilation_h * (kernel_h - 1) + 1, dilation_w * (kernel_w - 1) + 1)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, reach, axis=(2, 3))
-    windows = windows[:, :, ::stride_h, ::stride_w, ::dilation_h, ::dilation_w]
-    batch, channels, height, width = windows.shape[:4]
-    group, outputs = op.param.group, op.param.num_output
-    grouped = windows.reshape(batch, group, channels // group, height, width, kernel_h, kernel_w)
-    rows = grouped.transpose(0, 1, 3, 4, 2, 5, 6).reshape(batch, group, height * width, -1)
-    columns = op.blobs[0].reshape(group, outputs // group, -1).transpose(0, 2, 1).astype(bottom.dtype)
-    top = (rows @ columns).transpose(0, 1, 3, 2).reshape(batch, outputs, height, width)
-    return (top + op.blobs[1].reshape(-1, 1, 1) if op.param.bias_term else top,)
+def reference(op: Layer, *bottoms: Array) -> tuple[Array, ...]:
+    """Lay the windows of each image out as columns and multiply the weights with them, group by group."""
+    before, channels, plane = image(op, bottoms[0].shape)
+    taken, (kernel, *bias) = windows(op, bottoms[0].shape), op.blobs
+    group, outputs = channels // kernel.shape[1], len(kernel)
+    matrices = kernel.reshape(group, outputs // group, -1).astype(bottoms[0].dtype)
+    tops = []
+    for bottom in bottoms:
+        images = bottom.reshape(-1, channels, *plane)
+        products = [matrices @ columns(pixels, taken).reshape(group, matrices.shape[2], -1) for pixels in images]
+        top = np.stack(products).reshape(len(images), outputs, -1)
+        top = top + bias[0][:, None] if bias else top
+        tops.append(top.reshape(*before, outputs, *taken.counts))
+    return tuple(tops)
 
 
-@layer("Convolution", shape=shape, reference=reference, weights=weights, parameter=PARAMETER)
+def absorb(op: Layer, bottom: Shape, factors: Array, shifts: Array) -> Layer | None:
+    """Return the layer whose top is also scaled and shifted, where the channels are axis 1."""
+    if len(op.bottoms) > 1 or len(image(op, bottom)[0]) != 1:
+        return None
+    return with_channels(op, op.blobs[0], factors, shifts)
+
+
+@layer(
+    "Convolution",
+    "ConvolutionDepthwise",
+    "DepthwiseConvolution",
+    shape=shape,
+    reference=reference,
+    weights=weights,
+    parameter=PARAMETER,
+    bottoms=(1, None),
+    tops=(1, None),
+    in_place=False,
+    absorb=absorb,
+)
 def convolution(op: Layer, emit: Emit) -> None:
-    """Conv, its padding as a node of its own where OpenCV gets it wrong.
+    """Conv for each bottom, between two Reshape where the channels are not axis 1, or are the last one."""
+    for bottom, top in zip(op.bottoms, op.tops, strict=True):
+        images = as_images(op, emit, bottom, 1)
+        if images == bottom:
+            convolve(op, emit, emit.shapes[bottom], images, (top,))
+        else:
+            as_top(emit, convolve(op, emit, emit.shapes[bottom], images, ()), top)
 
-    OpenCV 5 reads beyond the image for a padded 1x1 kernel, OpenCV 4 for a padded, dilated kernel of single channels.
+
+def convolve(op: Layer, emit: Emit, bottom: Shape, images: str, tops: tuple[str, ...]) -> str:
+    """Add the Conv, its padding as a node of its own where OpenCV gets it wrong; returns the name of what it makes.
+
+    OpenCV 5 reads beyond the image for a padded kernel of one pixel. OpenCV 4 does for a padded kernel of single
+    channels that is dilated or lies on one row, and refuses rows that are padded at one end only.
     """
-    g = geometry(op)
-    bottom, pads = op.bottoms[0], g["pad"] * 2
-    single = op.param.group == emit.shapes[bottom][1] and max(g["dilation"]) > 1
-    if max(pads) > 0 and (g["kernel"] == (1, 1) or single):
-        above_left = (0, 0, *g["pad"])
-        sides = emit.constant("pads", np.array(above_left * 2, dtype=np.int64))
-        bottom, pads = emit.node("Pad", (bottom, sides), mode="constant"), (0, 0, 0, 0)
-    constants = [emit.constant("weights", op.blobs[0])]
-    if op.param.bias_term:
-        constants.append(emit.constant("bias", op.blobs[1]))
-    emit.node(
+    taken, (kernel, *bias) = windows(op, bottom).on(1), op.blobs
+    group = image(op, bottom)[1] // kernel.shape[1]
+    pads = (*taken.pad, *taken.behind)
+    single = kernel.shape[1] == 1 and (max(taken.dilation) > 1 or min(taken.plane) == 1)
+    if max(pads) > 0 and (max(taken.kernel) == 1 or single or taken.pad != taken.behind):
+        sides = emit.constant("pads", np.array((0, 0, *taken.pad, 0, 0, *taken.behind), dtype=np.int64))
+        images, pads = emit.node("Pad", (images, sides), mode="constant"), (0,) * len(pads)
+    constants = [emit.constant("weights", kernel.reshape(*kernel.shape[:2], *taken.kernel))]
+    constants += [emit.constant("bias", blob) for blob in bias]
+    return emit.node(
         "Conv",
-        (bottom, *constants),
-        op.tops,
-        kernel_shape=g["kernel"],
-        strides=g["stride"],
+        (images, *constants),
+        tops,
+        kernel_shape=taken.kernel,
+        strides=taken.stride,
         pads=pads,
-        dilations=g["dilation"],
-        group=op.param.group,
+        dilations=taken.dilation,
+        group=group,
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from converters.caffe.emit import Array, Emit, Layer, layer, same_shape
+from converters.caffe.emit import Emit
+from converters.caffe.kind import Array, Layer, layer, same_shape
 from converters.caffe.messages import Parameter
 
 PARAMETER = Parameter("dropout_param", 108, 12, "1 float dropout_ratio = 0.5")
@@ -17,5 +18,5 @@ def reference(op: Layer, bottom: Array) -> tuple[Array]:
 
 @layer("Dropout", shape=same_shape, reference=reference, parameter=PARAMETER, identity=True)
 def dropout(op: Layer, emit: Emit) -> None:
-    """Identity, for the second name."""
+    """Identity, where the second name is an output."""
     emit.node("Identity", op.bottoms, op.tops)

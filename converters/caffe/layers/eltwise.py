@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from functools import reduce
 
 import numpy as np
 
-from converters.caffe.emit import Array, Emit, Layer, Shape, layer
+from converters.caffe.emit import Emit
+from converters.caffe.kind import Array, Layer, Shape, layer
 from converters.caffe.messages import Parameter
 
 PARAMETER = Parameter(
@@ -56,13 +59,22 @@ def reference(op: Layer, *bottoms: Array) -> tuple[Array]:
     return (reduce(combine, [c * bottom for c, bottom in zip(coefficients(op), bottoms, strict=True)]),)
 
 
-@layer("Eltwise", shape=shape, reference=reference, parameter=PARAMETER, bottoms=(2, None), in_place=False)
+def apart(op: Layer, name: Callable[[], str]) -> tuple[Layer, ...]:
+    """Return a Power layer for each coefficient that is not 1, and the sum of what they make."""
+    from converters.caffe.schema import messages
+
+    powers, terms, power = [], [], messages()["power_param"]
+    for factor, bottom in zip(coefficients(op), op.bottoms, strict=True):
+        terms.append(bottom if factor == 1 else name())
+        if factor != 1:
+            scaled = replace(op, name=terms[-1], type="Power", bottoms=(bottom,), tops=(terms[-1],))
+            powers.append(replace(scaled, param=power(scale=factor)))
+    return (*powers, replace(op, bottoms=tuple(terms), param=type(op.param)(operation=op.param.operation)))
+
+
+@layer("Eltwise", shape=shape, reference=reference, parameter=PARAMETER, bottoms=(2, None), in_place=False, apart=apart)
 def eltwise(op: Layer, emit: Emit) -> None:
-    """Add, Mul or Max of two at a time, in Caffe's order; Mul for each coefficient that is not 1."""
-    terms = [
-        bottom if c == 1 else emit.node("Mul", (bottom, emit.constant("coeff", np.array(c, dtype=np.float32))))
-        for c, bottom in zip(coefficients(op), op.bottoms, strict=True)
-    ]
+    """Add, Mul or Max of two at a time, in Caffe's order; Mul for a coefficient that nothing before it can take."""
     operator = OPERATORS[op.param.operation]
-    so_far = reduce(lambda one, other: emit.node(operator, (one, other)), terms[:-1])
-    emit.node(operator, (so_far, terms[-1]), op.tops)
+    so_far = reduce(lambda one, other: emit.node(operator, (one, other)), op.bottoms[:-1])
+    emit.node(operator, (so_far, op.bottoms[-1]), op.tops)

@@ -7,11 +7,15 @@ from math import log
 
 import numpy as np
 
-from converters.caffe.emit import Array, Emit, Layer, Shape, layer
+from converters.caffe.emit import Emit
+from converters.caffe.kind import Array, Layer, Shape, layer
 from converters.caffe.layers.power import chain
 from converters.caffe.messages import Parameter
 
 PARAMETER = Parameter("exp_param", 111, 41, "1 float base = -1; 2 float scale = 1; 3 float shift = 0")
+
+LARGEST = 88
+"""Powers of e beyond are no float32 numbers."""
 
 CASES = (
     ("", (2, 7, 5, 3)),
@@ -30,8 +34,9 @@ def natural(op: Layer) -> float:
 
 
 def shape(op: Layer, bottom: Shape) -> tuple[Shape]:
-    """Return the bottom's shape."""
-    natural(op)
+    """Return the bottom's shape. Raises for a shift that makes every number infinite."""
+    if natural(op) * op.param.shift > LARGEST:
+        raise op.unsupported(f"base^{op.param.shift:g}", "float32 has numbers below e^88")
     return (bottom,)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from math import prod
 
-import numpy as np
-
-from converters.caffe.emit import Array, Emit, Layer, Shape, canonical_axis, layer
+from converters.caffe.emit import Emit
+from converters.caffe.kind import Array, Layer, Shape, canonical_axis, layer, same_sizes
+from converters.caffe.layers.reshape import past
 from converters.caffe.messages import Parameter
 
 PARAMETER = Parameter("flatten_param", 135, None, "1 int32 axis = 1; 2 int32 end_axis = -1")
@@ -18,6 +18,9 @@ CASES = (
     ("flatten_param { end_axis: 2 }", (2, 7, 5, 3)),
     ("flatten_param { axis: -3 end_axis: -2 }", (2, 7, 5, 3)),
     ("flatten_param { axis: 2 end_axis: 2 }", (2, 7, 5, 3)),
+    ("flatten_param { axis: 0 }", (2, 7, 5, 3)),
+    ("flatten_param { axis: -4 end_axis: 1 }", (2, 7, 5, 3)),
+    ("flatten_param { axis: 0 end_axis: 0 }", (5, 3)),
 )
 
 
@@ -35,8 +38,16 @@ def reference(op: Layer, bottom: Array) -> tuple[Array]:
     return (bottom.reshape(shape(op, bottom.shape)[0]),)
 
 
-@layer("Flatten", shape=shape, reference=reference, parameter=PARAMETER, in_place=False, shares_memory=True)
+@layer(
+    "Flatten",
+    shape=shape,
+    reference=reference,
+    parameter=PARAMETER,
+    in_place=False,
+    shares_memory=True,
+    identity=same_sizes,
+    past=past,
+)
 def flatten(op: Layer, emit: Emit) -> None:
     """Reshape: behind ONNX's Flatten OpenCV 4 loses the shape in a network with an input of two axes."""
-    sizes = np.array([0, *emit.shapes[op.tops[0]][1:]], dtype=np.int64)  # 0: the batch as it was
-    emit.node("Reshape", (*op.bottoms, emit.constant("sizes", sizes)), op.tops)
+    emit.node("Reshape", (*op.bottoms, emit.sizes(op.tops[0])), op.tops)

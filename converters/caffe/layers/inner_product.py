@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 
 import numpy as np
 
-from converters.caffe.emit import Array, Emit, Layer, Shape, canonical_axis, layer
+from converters.caffe.emit import Emit
+from converters.caffe.kind import Array, Layer, Shape, canonical_axis, layer
 from converters.caffe.messages import Parameter
 
 PARAMETER = Parameter(
@@ -26,6 +28,18 @@ CASES = (
     ("inner_product_param { num_output: 4 transpose: true }", (2, 7, 5, 3)),
     ("inner_product_param { num_output: 4 axis: 2 }", (2, 7, 5, 3)),
     ("inner_product_param { num_output: 4 axis: -1 transpose: true bias_term: false }", (2, 7, 5, 3)),
+    ("inner_product_param { num_output: 4 transpose: true bias_term: false }", (3, 11)),
+    ("inner_product_param { num_output: 4 axis: -1 }", (3, 11)),
+    ("inner_product_param { num_output: 4 }", (2, 7, 1, 1)),
+    ("inner_product_param { num_output: 1 }", (2, 7, 5, 1)),
+    ("inner_product_param { num_output: 4 axis: -3 }", (2, 7, 5, 3)),
+    ("inner_product_param { num_output: 4 axis: 3 }", (2, 7, 5, 3)),
+    ("inner_product_param { num_output: 4 axis: -2 transpose: true }", (2, 7, 5, 3)),
+    ("inner_product_param { num_output: 4 axis: 2 bias_term: false }", (2, 7, 5)),
+    ("inner_product_param { num_output: 4 axis: 3 }", (2, 3, 4, 5, 6)),
+    ("inner_product_param { num_output: 4 axis: 0 }", (3, 7, 5)),
+    ("inner_product_param { num_output: 4 axis: -2 transpose: true bias_term: false }", (3, 11)),
+    ("inner_product_param { num_output: 4 axis: 0 }", (11,)),
 )
 
 
@@ -48,32 +62,57 @@ def reference(op: Layer, bottom: Array) -> tuple[Array]:
     axis = canonical_axis(op, op.param.axis, bottom.ndim)
     matrix = op.blobs[0] if op.param.transpose else op.blobs[0].T
     top = bottom.reshape(*bottom.shape[:axis], -1) @ matrix.astype(bottom.dtype)
-    return (top + op.blobs[1] if op.param.bias_term else top,)
+    return (top + op.blobs[1] if op.blobs[1:] else top,)
 
 
-@layer("InnerProduct", shape=shape, reference=reference, weights=weights, parameter=PARAMETER)
+def absorb(op: Layer, bottom: Shape, factors: Array, shifts: Array) -> Layer | None:
+    """Return the layer whose top (N, outputs) is also scaled and shifted."""
+    if canonical_axis(op, op.param.axis, len(bottom)) != 1:
+        return None
+    matrix = op.blobs[0] * (factors if op.param.transpose else factors[:, None])
+    bias = op.blobs[1] * factors + shifts if op.blobs[1:] else shifts
+    return replace(op, blobs=(matrix.astype(np.float32), bias.astype(np.float32)))
+
+
+@layer(
+    "InnerProduct",
+    shape=shape,
+    reference=reference,
+    weights=weights,
+    parameter=PARAMETER,
+    in_place=False,
+    absorb=absorb,
+)
 def inner_product(op: Layer, emit: Emit) -> None:
-    """Reshape and Gemm for ``axis`` 1, else MatMul and Add: Gemm takes matrices only.
+    """Gemm for ``axis`` 1, behind a Reshape where there are more axes, and for ``axis`` 0; else MatMul and Add.
 
     No Flatten: in a network with an input of two axes OpenCV 4 loses the shape before it.
     """
     bottom = op.bottoms[0]
-    rank = len(emit.shapes[bottom])
-    axis = canonical_axis(op, op.param.axis, rank)
-    if axis == 1:
-        row = emit.constant("row", np.array([0, prod(emit.shapes[bottom][1:])], dtype=np.int64)) if rank > 2 else ""
-        rows = emit.node("Reshape", (bottom, row)) if row else bottom
-        constants = [emit.constant("weights", op.blobs[0])]
-        if op.param.bias_term:
-            constants.append(emit.constant("bias", op.blobs[1]))
-        emit.node("Gemm", (rows, *constants), op.tops, transB=0 if op.param.transpose else 1)
+    sizes = emit.shapes[bottom]
+    axis = canonical_axis(op, op.param.axis, len(sizes))
+    if axis > 1:
+        multiply(op, emit, axis)
         return
-    if axis < rank - 1:
-        keep = emit.constant("rows", np.array([0] * axis + [-1], dtype=np.int64))  # 0: as it was
-        bottom = emit.node("Reshape", (bottom, keep))
-    matrix = emit.constant("weights", op.blobs[0] if op.param.transpose else op.blobs[0].T)
-    if op.param.bias_term:
-        product = emit.node("MatMul", (bottom, matrix))
-        emit.node("Add", (product, emit.constant("bias", op.blobs[1])), op.tops)
+    if axis == 0 or len(sizes) > 2:
+        one = emit.constant("row", np.array([1, prod(sizes)], dtype=np.int64)) if axis == 0 else ""
+        bottom = emit.node("Reshape", (bottom, one or emit.rows(bottom, 1)))
+    constants = [emit.constant("weights", op.blobs[0])]
+    constants += [emit.constant("bias", blob) for blob in op.blobs[1:]]
+    transposed = 0 if op.param.transpose else 1
+    if axis == 1:
+        emit.node("Gemm", (bottom, *constants), op.tops, transB=transposed)
     else:
-        emit.node("MatMul", (bottom, matrix), op.tops)
+        rows = emit.node("Gemm", (bottom, *constants), transB=transposed)
+        emit.node("Reshape", (rows, emit.constant("sizes", np.array([-1], dtype=np.int64))), op.tops)
+
+
+def multiply(op: Layer, emit: Emit, axis: int) -> None:
+    """Add MatMul and Add, which keep all axes before ``axis``; Gemm would take matrices only."""
+    bottom = op.bottoms[0]
+    if axis < len(emit.shapes[bottom]) - 1:
+        bottom = emit.node("Reshape", (bottom, emit.rows(bottom, axis)))
+    matrix = emit.constant("weights", op.blobs[0] if op.param.transpose else op.blobs[0].T)
+    product = emit.node("MatMul", (bottom, matrix), () if op.blobs[1:] else op.tops)
+    for bias in op.blobs[1:]:
+        emit.node("Add", (product, emit.constant("bias", bias)), op.tops)

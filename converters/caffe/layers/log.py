@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from converters.caffe.emit import Array, Emit, Layer, Shape, layer
+from converters.caffe.emit import Emit
+from converters.caffe.kind import Array, Layer, Shape, layer
 from converters.caffe.layers.exp import natural
 from converters.caffe.layers.power import chain
 from converters.caffe.messages import Parameter
@@ -32,6 +33,6 @@ def reference(op: Layer, bottom: Array) -> tuple[Array]:
 
 @layer("Log", shape=shape, reference=reference, parameter=PARAMETER)
 def log(op: Layer, emit: Emit) -> None:
-    """Mul, Add, Log, Mul."""
+    """Mul, Sub, Log, Mul: behind an Exp, OpenCV takes Add and Log for Softplus, whatever is added."""
     p = op.param
-    chain(op, emit, ("Mul", p.scale), ("Add", p.shift), ("Log", None), ("Mul", 1 / natural(op)))
+    chain(op, emit, ("Mul", p.scale), ("Sub", -p.shift), ("Log", None), ("Mul", 1 / natural(op)))

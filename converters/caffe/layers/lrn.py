@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from converters.caffe.emit import Array, Emit, Layer, Shape, layer
+from converters.caffe.emit import Emit
+from converters.caffe.kind import Array, Layer, Shape, layer
 from converters.caffe.messages import Parameter
 
 PARAMETER = Parameter(
@@ -76,10 +77,16 @@ def across_channels(op: Layer, emit: Emit, squares: str, channels: int) -> str:
 
 
 def within_channel(op: Layer, emit: Emit, squares: str, channels: int) -> str:
-    """Add 1 + alpha / n^2 * the sum over n by n pixels, as a convolution of each channel by itself."""
-    size = op.param.local_size
+    """Add 1 + alpha / n^2 * the sum over n by n pixels, as a convolution of each channel by itself.
+
+    On one row OpenCV 4 reads beyond it, so there the padding is a node of its own.
+    """
+    size, pads = op.param.local_size, [op.param.local_size // 2] * 4
+    if min(emit.shapes[op.bottoms[0]][2:]) == 1 and size > 1:
+        sides = emit.constant("pads", np.array((0, 0, *pads[:2], 0, 0, *pads[2:]), dtype=np.int64))
+        squares, pads = emit.node("Pad", (squares, sides), mode="constant"), [0] * 4
     square = np.full((channels, 1, size, size), op.param.alpha / size**2, dtype=np.float32)
-    return summed(emit, squares, square, 1, kernel_shape=[size] * 2, pads=[size // 2] * 4, group=channels)
+    return summed(emit, squares, square, 1, kernel_shape=[size] * 2, pads=pads, group=channels)
 
 
 def summed(emit: Emit, squares: str, weights: Array, k: float, **attributes: Any) -> str:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from converters.caffe.emit import Array, Emit, Layer, Shape, layer
+from converters.caffe.emit import Emit
+from converters.caffe.kind import Array, Layer, Shape, layer
 from converters.caffe.messages import Parameter
 
 PARAMETER = Parameter(
@@ -24,6 +25,7 @@ CASES = (
     ("", (3, 11)),
     ("", (2, 7, 5)),
     ("mvn_param { across_channels: true }", (2, 7, 5)),
+    ("mvn_param { across_channels: true eps: 0.5 }", (3,)),
 )
 
 
@@ -31,7 +33,7 @@ def shape(op: Layer, bottom: Shape) -> tuple[Shape]:
     """Return the bottom's shape with 4 axes. Raises for more."""
     if len(bottom) > 4:
         raise op.bad(f"the bottom has the shape {bottom}; it needs at most 4 axes")
-    return ((*bottom, 1, 1)[:4],)
+    return ((*bottom, 1, 1, 1, 1)[:4],)
 
 
 def reference(op: Layer, bottom: Array) -> tuple[Array]:
@@ -54,10 +56,8 @@ def mean(op: Layer, emit: Emit, tensor: str) -> str:
 def mvn(op: Layer, emit: Emit) -> None:
     """Mean and deviation spelt out: ONNX's MeanVarianceNormalization has an eps of its own."""
     bottom = op.bottoms[0]
-    rank = len(emit.shapes[bottom])
-    if rank < 4:
-        four = emit.constant("four", np.array([0] * rank + [1] * (4 - rank), dtype=np.int64))  # 0: as it was
-        bottom = emit.node("Reshape", (bottom, four))
+    if len(emit.shapes[bottom]) < 4:
+        bottom = emit.node("Reshape", (bottom, emit.sizes(op.tops[0])))
     if not op.param.normalize_variance:
         emit.node("Sub", (bottom, mean(op, emit, bottom)), op.tops)
         return

@@ -3,6 +3,9 @@
 A window that would start in the padding behind the image is dropped, and an average is divided by the part of the
 window that lies on image or padding, not by what hangs over. In ONNX every pad is written out, rounding down: the
 meaning of ``ceil_mode`` with padding differs from runtime to runtime.
+
+MAX may have a second top, the mask: where in its plane each number lies, the first one of equal ones. ONNX counts from
+the start of the blob instead.
 """
 
 from __future__ import annotations
@@ -11,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from converters.caffe.emit import Array, Emit, Layer, Shape, layer
+from converters.caffe.emit import Emit
+from converters.caffe.kind import Array, Layer, Shape, layer
 from converters.caffe.messages import Parameter
 
 PARAMETER = Parameter(
@@ -39,6 +43,14 @@ CASES = tuple(
         ("kernel_size: 3 stride: 2 pad: 1 round_mode: FLOOR", (2, 5, 12, 10)),
         ("kernel_h: 3 kernel_w: 2 stride_h: 1 stride_w: 3 pad_h: 2 pad_w: 0", (2, 5, 7, 9)),
         ("kernel_size: 3 stride: 2", (2, 5, 2, 4)),
+        ("global_pooling: true", (2, 5, 7, 3)),
+    )
+) + tuple(
+    (f"pooling_param {{ pool: MAX {text} }}", bottom, 2)
+    for text, bottom in (
+        ("kernel_size: 2 stride: 2", (2, 5, 8, 6)),
+        ("kernel_size: 3 stride: 2 pad: 1", (2, 5, 11, 12)),
+        ("kernel_h: 3 kernel_w: 2 stride_h: 1 stride_w: 3 pad_h: 2 pad_w: 0", (2, 5, 7, 9)),
         ("global_pooling: true", (2, 5, 7, 3)),
     )
 )
@@ -74,12 +86,14 @@ def geometry(op: Layer, bottom: Shape) -> tuple[Sides, Sides, Sides]:
     return kernel, stride, pad
 
 
-def shape(op: Layer, bottom: Shape) -> tuple[Shape]:
-    """Return (N, C, height, width). Raises for STOCHASTIC, and for windows that hold no pixel at all."""
+def shape(op: Layer, bottom: Shape) -> tuple[Shape, ...]:
+    """Return (N, C, height, width), for the mask too. Raises for STOCHASTIC, and for windows that hold no pixel."""
     if op.param.pool == STOCHASTIC:
         raise op.unsupported("pool STOCHASTIC", "MAX and AVE are")
     if len(bottom) != 4:
         raise op.bad(f"the bottom has the shape {bottom}; it needs 4 axes")
+    if len(op.tops) == 2 and op.param.pool != MAX:
+        raise op.bad("2 tops; only MAX has a second one, the mask")
     kernel, stride, pad = geometry(op, bottom)
     planes = []
     for size, k, s, p in zip(bottom[2:], kernel, stride, pad, strict=True):
@@ -90,7 +104,7 @@ def shape(op: Layer, bottom: Shape) -> tuple[Shape]:
         if (count - 1) * s - p >= size:
             raise op.unsupported(f"kernel {k} with stride {s} on {size} pixels", "each window must hold a pixel")
         planes.append(count)
-    return ((*bottom[:2], *planes),)
+    return ((*bottom[:2], *planes),) * len(op.tops)
 
 
 def overhang(op: Layer, bottom: Shape, top: Shape) -> list[int]:
@@ -109,9 +123,9 @@ def divisors(op: Layer, bottom: Shape, top: Shape) -> tuple[Array, Array]:
     return np.multiply.outer(*held), np.multiply.outer(*divided)
 
 
-def reference(op: Layer, bottom: Array) -> tuple[Array]:
-    """Return the largest or the mean number of each window."""
-    (top,) = shape(op, bottom.shape)
+def reference(op: Layer, bottom: Array) -> tuple[Array, ...]:
+    """Return the largest or the mean number of each window; and where the largest lies."""
+    top = shape(op, bottom.shape)[0]
     (kernel_h, kernel_w), (stride_h, stride_w), (pad_h, pad_w) = geometry(op, bottom.shape)
     behind_h, behind_w = overhang(op, bottom.shape, top)
     edge = -np.inf if op.param.pool == MAX else 0.0
@@ -119,20 +133,30 @@ def reference(op: Layer, bottom: Array) -> tuple[Array]:
     windows = np.lib.stride_tricks.sliding_window_view(padded, (kernel_h, kernel_w), axis=(2, 3))
     windows = windows[:, :, ::stride_h, ::stride_w]
     if op.param.pool == MAX:
-        return (windows.max(axis=(-2, -1)),)
+        flat = windows.reshape(*top, kernel_h * kernel_w)
+        high, wide = np.divmod(flat.argmax(axis=-1), kernel_w)
+        rows = np.arange(top[2])[:, None] * stride_h - pad_h + high
+        mask = rows * bottom.shape[3] + np.arange(top[3]) * stride_w - pad_w + wide
+        return (flat.max(axis=-1), mask.astype(np.float64))[: len(op.tops)]
     return (windows.sum(axis=(-2, -1)) / divisors(op, bottom.shape, top)[1],)
 
 
-@layer("Pooling", shape=shape, reference=reference, parameter=PARAMETER)
+@layer("Pooling", shape=shape, reference=reference, parameter=PARAMETER, tops=(1, 2))
 def pooling(op: Layer, emit: Emit) -> None:
     """MaxPool, or AveragePool, its edges scaled to Caffe's divisor: OpenCV 4 reads ``count_include_pad`` wrongly."""
     bottom, top = emit.shapes[op.bottoms[0]], emit.shapes[op.tops[0]]
     kind = "Max" if op.param.pool == MAX else "Average"
-    if op.param.global_pooling:
+    if op.param.global_pooling and len(op.tops) == 1:
         emit.node(f"Global{kind}Pool", op.bottoms, op.tops)
         return
     kernel, stride, pad = geometry(op, bottom)
     window: dict[str, Any] = {"kernel_shape": kernel, "strides": stride, "pads": [*pad, *overhang(op, bottom, top)]}
+    if len(op.tops) == 2:
+        places = emit.name("places")
+        emit.node("MaxPool", op.bottoms, (op.tops[0], places), **window)
+        plane = emit.constant("plane", np.array(bottom[2] * bottom[3], dtype=np.int64))
+        emit.node("Cast", (emit.node("Mod", (places, plane)),), op.tops[1:], to=1)  # float
+        return
     if kind == "Max":
         emit.node("MaxPool", op.bottoms, op.tops, **window)
         return

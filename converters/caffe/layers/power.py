@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from converters.caffe.emit import Array, Emit, Layer, layer, same_shape
+from converters.caffe.emit import Emit
+from converters.caffe.kind import Array, Layer, Shape, layer, same_shape
 from converters.caffe.messages import Parameter
 
 PARAMETER = Parameter("power_param", 122, 21, "1 float power = 1; 2 float scale = 1; 3 float shift = 0")
@@ -21,7 +22,7 @@ CASES = (
     ("power_param { power: 2 scale: 0 shift: 3 }", (2, 7, 5, 3)),
 )
 
-NUMBERS = {"Mul": ("scale", 1), "Add": ("shift", 0), "Pow": ("power", 1)}
+NUMBERS = {"Mul": ("scale", 1), "Add": ("shift", 0), "Sub": ("shift", 0), "Pow": ("power", 1)}
 """What a node's number is called, and the one that changes nothing."""
 
 
@@ -42,7 +43,19 @@ def chain(op: Layer, emit: Emit, *steps: tuple[str, float | None]) -> None:
         tensor = emit.node(kind, inputs, op.tops if place == len(needed) else ())
 
 
-@layer("Power", shape=same_shape, reference=reference, parameter=PARAMETER)
+def affine(op: Layer, bottom: Shape) -> tuple[Array, Array] | None:
+    """Return the same factor and shift for each channel; None where there is a power, or there are no channels."""
+    if op.param.power != 1 or len(bottom) < 2:
+        return None
+    return np.full(bottom[1], op.param.scale), np.full(bottom[1], op.param.shift)
+
+
+def identity(op: Layer, bottom: Shape, top: Shape) -> bool:
+    """Say that nothing is changed without a parameter."""
+    return (op.param.power, op.param.scale, op.param.shift) == (1, 1, 0)
+
+
+@layer("Power", shape=same_shape, reference=reference, parameter=PARAMETER, affine=affine, identity=identity)
 def power(op: Layer, emit: Emit) -> None:
     """Mul, Add and Pow."""
     chain(op, emit, ("Mul", op.param.scale), ("Add", op.param.shift), ("Pow", op.param.power))

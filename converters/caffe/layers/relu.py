@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from converters.caffe.emit import Array, Emit, Layer, layer, same_shape
+from converters.caffe.emit import Emit
+from converters.caffe.kind import Array, Layer, layer, same_shape
 from converters.caffe.messages import Parameter
 
 PARAMETER = Parameter("relu_param", 123, 30, "1 float negative_slope = 0; 2 Engine engine")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from converters.caffe.emit import Array, Emit, Layer, layer, same_shape
+from converters.caffe.emit import Emit
+from converters.caffe.kind import Array, Layer, layer, same_shape
 
+JUDGE = "numpy"
 CASES = (("", (2, 7, 5, 3)), ("", (3, 11)))
 
 

@@ -1,15 +1,15 @@
-"""Reshape. Axis 0 must stay the batch: a shape that mixes samples is refused, since it means nothing at another batch.
+"""Reshape. A number that the file gives for axis 0 may be its own batch size; that one is forgotten.
 
-A number that the file gives for axis 0 may be its own batch size; that one is forgotten, like every batch size.
+A shape whose axis 0 is no more the batch means nothing at another batch: it fixes the batch of the network.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 
-import numpy as np
-
-from converters.caffe.emit import Array, Emit, Layer, Shape, layer
+from converters.caffe.emit import Emit
+from converters.caffe.kind import Array, Layer, Shape, layer, same_sizes
 from converters.caffe.messages import Parameter
 
 PARAMETER = Parameter("reshape_param", 133, None, "1 BlobShape shape; 2 int32 axis = 0; 3 int32 num_axes = -1")
@@ -27,6 +27,12 @@ CASES = (
     ("reshape_param { shape { dim: 1 } axis: 1 num_axes: 0 }", (2, 7, 5)),
     ("reshape_param { axis: 2 }", (2, 7, 1, 1)),
     ("reshape_param { shape { dim: 0 } }", (3, 1)),
+    ("reshape_param { shape { dim: 7 dim: -1 } }", (2, 7, 5, 3)),
+    ("reshape_param { shape { dim: -1 dim: 3 } }", (2, 7, 5, 3)),
+    ("reshape_param { shape { dim: 1 } num_axes: 0 }", (3, 5)),
+    ("reshape_param { num_axes: 1 }", (1, 1, 6)),
+    ("reshape_param { shape { dim: -1 } num_axes: 2 }", (2, 7, 5, 3)),
+    ("reshape_param { }", (1, 1)),
 )
 
 
@@ -58,20 +64,33 @@ def shape(op: Layer, bottom: Shape) -> tuple[Shape]:
     if prod(top) != prod(bottom):
         raise op.bad(f"dim {dims} makes {top} of a bottom of shape {bottom}, which holds {prod(bottom)} numbers")
     if first_axis(op, len(bottom)) == 0 and (not dims or op.param.num_axes == 0 or top[0] != bottom[0]):
-        raise op.unsupported(f"{top} out of {bottom}", "axis 0 must stay the batch; begin with dim: 0, or give axis: 1")
+        op.mix(f"makes {top} out of {bottom}; to keep the batch begin with dim: 0, or give axis: 1")
     return (top,)
 
 
 def reference(op: Layer, bottom: Array) -> tuple[Array]:
     """Return the numbers of each sample in the other shape; whatever the file says of axis 0 stands for the batch."""
     dims = list(op.param.shape.dim)
-    if first_axis(op, bottom.ndim) == 0:
+    if first_axis(op, bottom.ndim) == 0 and not op.fixed:
         dims[0] = 0
     return (bottom.reshape(arranged(op, bottom.shape, dims=dims)),)
 
 
-@layer("Reshape", shape=shape, reference=reference, parameter=PARAMETER, in_place=False, shares_memory=True)
+def past(op: Layer, before: Layer) -> Layer | None:
+    """Return the layer that reads the bottom of a layer that only arranges its numbers, as this one does."""
+    return replace(op, bottoms=before.bottoms) if before.type in ("Flatten", "Reshape") else None
+
+
+@layer(
+    "Reshape",
+    shape=shape,
+    reference=reference,
+    parameter=PARAMETER,
+    in_place=False,
+    shares_memory=True,
+    identity=same_sizes,
+    past=past,
+)
 def reshape(op: Layer, emit: Emit) -> None:
     """Reshape."""
-    sizes = np.array([0, *emit.shapes[op.tops[0]][1:]], dtype=np.int64)  # 0: the batch as it was
-    emit.node("Reshape", (*op.bottoms, emit.constant("sizes", sizes)), op.tops)
+    emit.node("Reshape", (*op.bottoms, emit.sizes(op.tops[0])), op.tops)

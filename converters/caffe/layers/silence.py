@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from converters.caffe.emit import Array, Emit, Layer, Shape, layer
+from converters.caffe.emit import Emit
+from converters.caffe.kind import Array, Layer, Shape, layer
 
 CASES = ()
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from converters.caffe.emit import Array, Emit, Layer, Shape, canonical_axis, layer
+from converters.caffe.emit import Emit
+from converters.caffe.kind import Array, Layer, Shape, canonical_axis, layer, same_sizes
 from converters.caffe.messages import Parameter
 
 PARAMETER = Parameter("slice_param", 126, 31, "1 uint32 slice_dim = 1; 2 uint32* slice_point; 3 int32 axis = 1")
@@ -17,6 +18,9 @@ CASES = (
     ("slice_param { axis: 2 slice_point: 1 }", (2, 7, 5, 3), 2),
     ("slice_param { axis: -1 slice_point: [4, 5, 7] }", (2, 3, 5, 9), 4),
     ("slice_param { slice_dim: 3 }", (2, 7, 5, 4), 2),
+    ("slice_param { axis: 0 }", (4, 7, 5, 3), 2),
+    ("slice_param { slice_dim: 0 slice_point: [1, 3] }", (4, 5), 3),
+    ("slice_param { axis: -1 slice_point: 2 }", (5,), 2),
 )
 
 
@@ -54,7 +58,16 @@ def reference(op: Layer, bottom: Array) -> tuple[Array, ...]:
     return tuple(np.split(bottom, ends(op, bottom.shape[axis])[:-1], axis=axis))
 
 
-@layer("Slice", shape=shape, reference=reference, parameter=PARAMETER, tops=(1, None), in_place=False)
+@layer(
+    "Slice",
+    shape=shape,
+    reference=reference,
+    parameter=PARAMETER,
+    tops=(1, None),
+    in_place=False,
+    shares_memory=lambda op: len(op.tops) == 1,
+    identity=same_sizes,
+)
 def slice_axis(op: Layer, emit: Emit) -> None:
     """Split."""
     axis = axis_of(op, len(emit.shapes[op.bottoms[0]]))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from converters.caffe.emit import Array, Emit, Layer, Shape, canonical_axis, layer
+from converters.caffe.emit import Emit
+from converters.caffe.kind import Array, Layer, Shape, canonical_axis, layer
 from converters.caffe.messages import Parameter
 
 PARAMETER = Parameter("softmax_param", 125, 39, "1 Engine engine; 2 int32 axis = 1")
@@ -14,11 +15,14 @@ CASES = (
     ("", (2, 7, 5, 3)),
     ("softmax_param { axis: 2 }", (2, 7, 5, 3)),
     ("softmax_param { axis: -1 }", (2, 7, 5, 3)),
+    ("softmax_param { axis: 0 }", (4, 7, 5, 3)),
+    ("softmax_param { axis: 0 }", (5, 3)),
+    ("softmax_param { axis: -1 }", (5,)),
 )
 
 
 def shape(op: Layer, bottom: Shape) -> tuple[Shape]:
-    """Return the bottom's shape; softmax over the batch is refused."""
+    """Return the bottom's shape."""
     canonical_axis(op, op.param.axis, len(bottom))
     return (bottom,)
 

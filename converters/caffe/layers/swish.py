@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from converters.caffe.emit import Array, Emit, Layer, layer, same_shape
+from converters.caffe.emit import Emit
+from converters.caffe.kind import Array, Layer, layer, same_shape
 from converters.caffe.messages import Parameter
 
 PARAMETER = Parameter("swish_param", 147, None, "1 float beta = 1")
