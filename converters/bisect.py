@@ -13,9 +13,9 @@ from converters.caffe.options import add_preprocessing, add_state, state_of
 from converters.errors import CHECK_FAILED, DONE, BadInput, Parser, one_line
 
 if TYPE_CHECKING:
-    from converters.caffe.graph import Graph
+    from converters.caffe.bisection.graph import Graph
+    from converters.caffe.bisection.report import Finding, Report
     from converters.caffe.preprocessing import Preprocessing
-    from converters.caffe.report import Finding, Report
     from converters.verify import Difference
 
 ABOUT = "Compare an ONNX file with the Caffe network that it was made from, layer by layer. Exit code 1: they differ."
@@ -35,8 +35,8 @@ def add_command(commands: Any) -> None:
 
 def bisect_files(arguments: argparse.Namespace) -> int:
     """Compare, print what was found, and return 1 where the two differ."""
-    from converters.caffe.bisect import bisect
-    from converters.caffe.graph import read_graph
+    from converters.caffe.bisection import bisect
+    from converters.caffe.bisection.graph import read_graph
     from converters.caffe.net import read_net
     from converters.caffe.preprocessing import embed
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from converters.caffe.emit import Emit
 from converters.caffe.kind import Array, Layer, Shape, layer
-from converters.caffe.layers.scale import channels
+from converters.caffe.layers.scale import channels, scale
 from converters.caffe.messages import Parameter
 
 PARAMETER = Parameter(
@@ -99,7 +99,5 @@ def absorb(op: Layer, bottom: Shape, factors: Array, shifts: Array) -> Layer:
     absorb=absorb,
 )
 def bn(op: Layer, emit: Emit) -> None:
-    """Mul and Add."""
-    factors, shifts = (blob.astype(np.float32).reshape(-1, 1, 1) for blob in affine(op, emit.shapes[op.bottoms[0]]))
-    product = emit.node("Mul", (*op.bottoms, emit.constant("factors", factors)))
-    emit.node("Add", (product, emit.constant("shifts", shifts)), op.tops)
+    """BatchNormalization with mean 0 and variance 1, as a Scale layer with these factors and shifts."""
+    scale(channels(op, *affine(op, emit.shapes[op.bottoms[0]])), emit)

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from converters.caffe.bisection.patterns import CLOSE, pattern
+from converters.caffe.bisection.segments import Segment
 from converters.caffe.kind import Array, Layer, kinds
-from converters.caffe.patterns import CLOSE, pattern
-from converters.caffe.segments import Segment
 from converters.errors import BadInput
 
 Altered = Callable[..., tuple[Array, ...]]

@@ -11,7 +11,7 @@ from math import prod
 
 import numpy as np
 
-from converters.caffe.graph import Graph
+from converters.caffe.bisection.graph import Graph
 from converters.caffe.kind import Array
 from converters.caffe.net import Net
 from converters.errors import BadInput

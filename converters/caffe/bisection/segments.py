@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from converters.caffe.graph import Graph
+from converters.caffe.bisection.graph import Graph
 from converters.caffe.kind import Array, Layer, kinds
 from converters.caffe.net import Net
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from converters.caffe.graph import Graph
+from converters.caffe.bisection.graph import Graph
+from converters.caffe.bisection.matching import match_names
+from converters.caffe.bisection.report import Report
+from converters.caffe.bisection.trial import Trial
 from converters.caffe.kind import Array, kinds
-from converters.caffe.matching import match_names
 from converters.caffe.net import Net
-from converters.caffe.report import Report
-from converters.caffe.trial import Trial
 from converters.caffe.verify import made_up_inputs
 from converters.errors import BadInput
 from converters.runtimes import RUNTIMES, available

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
-from converters.caffe.graph import Graph
+from converters.caffe.bisection.graph import Graph
+from converters.caffe.bisection.matching import align, versions
+from converters.caffe.bisection.mistakes import explain
+from converters.caffe.bisection.report import Finding, Report
+from converters.caffe.bisection.segments import Segment, segment
+from converters.caffe.bisection.vote import CONVERTER, UNDECIDED, Result, close, distance, vote
 from converters.caffe.kind import Array
-from converters.caffe.matching import align, versions
-from converters.caffe.mistakes import explain
 from converters.caffe.net import Net
 from converters.caffe.reference import run as run_reference
-from converters.caffe.report import Finding, Report
-from converters.caffe.segments import Segment, segment
-from converters.caffe.vote import CONVERTER, UNDECIDED, Result, close, distance, vote
 from converters.runtimes import NODE_BY_NODE, RUNTIMES, attempt, run_evaluator
 from converters.verify import Difference
 
