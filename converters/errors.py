@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
@@ -42,7 +43,8 @@ def run_command(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None
         return main([a for a in arguments if a != "--debug"])
     except BadInput as error:
         if debug:
-            raise
+            traceback.print_exc()
+            return error.exit_code
         for line in (f"error: {error}", *(f"  {detail}" for detail in error.details)):
             print(one_line(line), file=sys.stderr)
         return error.exit_code

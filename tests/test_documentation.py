@@ -11,6 +11,7 @@ import pytest
 import bench.cli
 import converters.__main__
 import zoo.__main__
+from converters.caffe.schema import messages
 
 ROOT = Path(__file__).parents[1]
 PARSERS = {"bench": bench.cli._parser, "converters": converters.__main__._parser, "zoo": zoo.__main__._parser}
@@ -53,15 +54,20 @@ def test_the_quick_ones_run(words, capsys):
     assert capsys.readouterr().out.strip()
 
 
-def test_the_converters_example_runs_as_written(levi_hassner, tmp_path, monkeypatch, capsys):
-    (words,) = {tuple(c.values[0]) for c in ALL if "net.caffemodel" in c.values[0]}
+def test_the_converters_examples_run_as_written(levi_hassner, tmp_path, monkeypatch, capsys):
+    examples = list(dict.fromkeys(tuple(c.values[0]) for c in ALL if "net.caffemodel" in c.values[0]))
+    assert [words[3] for words in examples] == ["caffe", "bisect", "caffe"]
     for role, name in (("prototxt", "deploy.prototxt"), ("caffemodel", "net.caffemodel")):
         (tmp_path / name).symlink_to(levi_hassner["age"].files[role])
+    mean = messages()["BlobProto"](num=1, channels=3, height=256, width=256, data=[100.0] * 3 * 256**2)
+    (tmp_path / "mean.binaryproto").write_bytes(mean.SerializeToString())
     monkeypatch.chdir(tmp_path)
-    assert converters.__main__.main(words[3:]) == 0
-    out = capsys.readouterr().out
-    assert (tmp_path / "net.onnx").stat().st_size > 45_000_000
-    assert re.search(r"prob  onnxruntime .* ok", out)
+    for words in (examples[0], examples[2]):
+        assert converters.__main__.main(words[3:]) == 0
+        assert (tmp_path / words[words.index("-o") + 1]).stat().st_size > 45_000_000
+    assert re.search(r"prob  onnxruntime .* ok", capsys.readouterr().out)
+    assert converters.__main__.main(examples[1][3:]) == 0
+    assert capsys.readouterr().out.strip()
 
 
 def test_every_link_inside_the_project_leads_somewhere():

@@ -39,9 +39,12 @@ def convert(
 
     Raises Unsupported for a layer or feature that is not known, BadInput for files that are not whole or do not fit.
     """
+    import onnx
+
     from converters.caffe.net import read_net
 
-    return convert_net(read_net(prototxt, caffemodel), lrn=lrn, metadata=metadata)
+    data = _joined(read_net(prototxt, caffemodel), lrn, metadata)  # a name for the network would keep its weights
+    return onnx.ModelProto.FromString(data)
 
 
 def convert_net(
@@ -50,9 +53,14 @@ def convert_net(
     """Convert a network that has been read already; see `convert`."""
     import onnx
 
-    model, constants = assemble(net, lrn=lrn, metadata=metadata)
-    model.graph.initializer.extend(onnx.numpy_helper.from_array(value, name) for name, value in constants.items())
-    return model
+    return onnx.ModelProto.FromString(_joined(net, lrn, metadata))
+
+
+def _joined(net: Net, lrn: LrnForm, metadata: Mapping[str, str]) -> bytes:
+    """Return the model as bytes: onnx itself would copy each constant four times to put it into a model."""
+    from converters.caffe.onnx_file import pieces
+
+    return b"".join(pieces(*assemble(net, lrn=lrn, metadata=metadata)))
 
 
 def assemble(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converters.caffe.options import add_preprocessing, add_state, state_of
-from converters.errors import CHECK_FAILED, DONE, BadInput, Parser
+from converters.errors import CHECK_FAILED, DONE, BadInput, Parser, one_line
 
 if TYPE_CHECKING:
     from converters.caffe.net import Net
@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 def add_command(commands: Any) -> None:
     """Add the commands ``caffe`` and ``layers`` to a parser."""
-    layers: Parser = commands.add_parser("layers", help="the Caffe layers that are known", description="In markdown.")
+    layers: Parser = commands.add_parser(
+        "layers",
+        help="print the Caffe layers that are known",
+        description="Print in markdown what each Caffe layer becomes, who judges it, and what is refused.",
+    )
     layers.set_defaults(run=print_layers)
     caffe: Parser = commands.add_parser("caffe", help="a Caffe network", description="Convert a Caffe network to ONNX.")
     caffe.set_defaults(run=convert_caffe)
@@ -62,9 +66,9 @@ def convert_caffe(arguments: argparse.Namespace) -> int:
     model, constants = assemble(net, lrn=arguments.lrn, metadata=metadata)
     size = write_whole(arguments.out, pieces(model, constants))
     seconds = time.perf_counter() - start
-    print(f"{arguments.out}: {size} bytes, {len(model.graph.node)} nodes, {seconds:.1f} s")
+    print(one_line(f"{arguments.out}: {size} bytes, {len(model.graph.node)} nodes, {seconds:.1f} s"))
     for line in _warnings(net):
-        print(f"warning: {line}", file=sys.stderr)
+        print(one_line(f"warning: {line}"), file=sys.stderr)
     return _verify(net, arguments, embedded=preprocessing is not None) if arguments.verify else DONE
 
 
@@ -81,15 +85,21 @@ def _warnings(net: Net) -> list[str]:
 def _verify(net: Net, arguments: argparse.Namespace, *, embedded: bool) -> int:
     """Compare the file that was written with its source and print a line an output and runtime."""
     from converters.caffe.verify import verify
+    from converters.verify import PROBABILITY_TOLERANCE, RELATIVE_TOLERANCE
 
-    rows = verify(net, arguments.out, arguments.prototxt, None if embedded else arguments.caffemodel)
+    rows, refused = verify(net, arguments.out, arguments.prototxt, None if embedded else arguments.caffemodel)
     batches = "its own batch" if net.fixed else "batch 1 and 3"
-    print(f"judge: the Caffe layers in numpy, double precision; seeded inputs, {batches}")
+    print(f"judge: the Caffe layers in numpy, double precision; seeded inputs up to 128 and up to 1, {batches}")
+    print(
+        f"passes: probabilities within {PROBABILITY_TOLERANCE:g}, others within {RELATIVE_TOLERANCE:g} of the largest"
+    )
     for row in rows:
         verdict = {True: "ok", False: "FAILED", None: "-"}[row.ok]
         found = f"max_abs {row.difference.max_abs:.2g}  max_rel {row.difference.max_rel:.2g}"
-        print(f"{row.output}  {row.runtime}  {found}  {verdict}")
-    return CHECK_FAILED if any(row.ok is False for row in rows) else DONE
+        print(one_line(f"{row.output}  {row.runtime}  {found}  {verdict}"))
+    for runtime, why in refused.items():
+        print(one_line(f"warning: {runtime} cannot run it: {why}"), file=sys.stderr)
+    return DONE if all(row.ok is not False for row in rows) and any(row.ok for row in rows) else CHECK_FAILED
 
 
 def write_whole(path: Path, parts: Iterable[bytes | memoryview]) -> int:

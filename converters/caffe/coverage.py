@@ -109,4 +109,4 @@ def _text(node: ast.expr) -> str:
 
 def _first(text: str) -> str:
     """Return the first sentence of a docstring."""
-    return re.split(r"(?<=[.])\s", " ".join(text.split()), maxsplit=1)[0]
+    return re.split(r"(?<=[.])\s", " ".join(text.split()), maxsplit=1)[0].replace("|", "\\|")

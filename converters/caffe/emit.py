@@ -21,12 +21,14 @@ NONE = np.zeros(0, dtype=np.int64)
 class Emit:
     """Collects the nodes and constants of an ONNX graph, one layer after the other.
 
-    Tensors that are no Caffe blob are named ``layer/what``; no name is given twice.
+    Tensors that are no Caffe blob are named ``layer/what``; no name is given twice. A node that makes a blob has the
+    name of its layer, any other one that of its tensor.
     """
 
     def __init__(self, shapes: Mapping[str, Shape], symbols: Mapping[str, Symbols], lrn: LrnForm) -> None:
         self.shapes = dict(shapes)
         self.symbols = dict(symbols)
+        self._blobs = frozenset(shapes)
         self.lrn = lrn
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, Array] = {}
@@ -83,7 +85,7 @@ class Emit:
         self._made.setdefault(same, named[0])
         if op_type == "Reshape":
             self._reshaped[named[0]] = inputs[0], self.constants[inputs[1]]
-        name = unique(self._nodes, self._layer if outputs else named[0])
+        name = unique(self._nodes, self._layer if named[0] in self._blobs else named[0])
         self.nodes.append(onnx.helper.make_node(op_type, list(inputs), list(named), name=name, **attributes))
         return named[0]
 

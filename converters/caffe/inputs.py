@@ -20,6 +20,9 @@ LARGEST = 2**28
 MOST_AXES = 32
 """Caffe's own limit."""
 
+MOST_INPUTS = 1000
+"""More than any network has."""
+
 
 def read_inputs(path: Path, message: Any, entries: Sequence[Entry], ops: Sequence[Layer]) -> dict[str, Shape]:
     """Return names and shapes of the inputs that the layers ``ops`` read. Raises BadInput for what Caffe would refuse.
@@ -42,19 +45,29 @@ def read_inputs(path: Path, message: Any, entries: Sequence[Entry], ops: Sequenc
             pairs = [(top, shape) for top, shape in zip(tops, given, strict=True) if _wanted(entry, top, read)]
             names, shapes = names + [top for top, _ in pairs], shapes + [shape for _, shape in pairs]
     if not names:
-        raise BadInput(f"{path}: has no input; give a deploy network, with 'input' and its shape or an Input layer")
+        weights = any(entry.message.blobs for entry in entries)
+        own = (
+            "it holds weights: give it second, and its network (.prototxt) first"
+            if weights
+            else ("give a deploy network, with 'input' and its shape or an Input layer")
+        )
+        raise BadInput(f"{path}: has no input; {own}")
+    if len(names) > MOST_INPUTS:
+        raise BadInput(f"{path}: has {len(names)} inputs; a network may have {MOST_INPUTS}")
     inputs: dict[str, Shape] = {}
     for name, shape in zip(names, shapes, strict=True):
         if not name:
             raise BadInput(f"{path}: an input without a name")
         if name in inputs:
             raise BadInput(f"{path}: two inputs are named {name!r}")
+        if "\0" in name:
+            raise BadInput(f"{path}: the name of input {name!r} has a NUL in it; runtimes end a name there")
         if len(shape) > MOST_AXES:
             raise BadInput(f"{path}: input {name!r} has {len(shape)} axes; a blob has at most {MOST_AXES}")
         if prod(shape) > LARGEST:
             raise BadInput(f"{path}: input {name!r} of shape {shape} has more than {LARGEST} numbers; check the sizes")
         if not shape or min(shape) < 1:
-            raise BadInput(f"{path}: input {name!r} has the shape {shape}; it needs a batch axis, and no zeros")
+            raise BadInput(f"{path}: input {name!r} has the shape {shape}; its sizes must be above 0")
         inputs[name] = shape
     return _without_labels(inputs, ops)
 

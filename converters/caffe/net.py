@@ -17,10 +17,13 @@ from converters.caffe.blobs import Weights, given_weights
 from converters.caffe.connect import connect
 from converters.caffe.inputs import LARGEST, first_symbols, read_inputs
 from converters.caffe.kind import Layer, MixesSamples, Range, Shape, Symbols, kinds
-from converters.caffe.schema import FILE_STATE, INPUT_TYPES, Entry, State, is_v1, read_bytes
+from converters.caffe.schema import FILE_STATE, INPUT_TYPES, Entry, State, is_v1, read_bytes, refuse_others
 from converters.caffe.text import read_text
 from converters.caffe.weights import Floats, read_blob, read_weights
 from converters.errors import BadInput, Unsupported
+
+MOST_BLOBS = 4096
+"""Bottoms or tops of one layer: more than any network has."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +58,7 @@ def read_net(prototxt: Path, caffemodel: Path | None = None, *, state: State = F
     that are cut off, layers without weights, weights of another size, bottoms that nobody makes.
     """
     data = read_bytes(prototxt, "a Caffe network (.prototxt)")
+    refuse_others(prototxt, data)
     message, entries = read_network(prototxt, data, state)
     sources = {"prototxt": (prototxt.name, hashlib.sha256(data).hexdigest())}
     weights: dict[str, tuple[Floats, ...]] = {}
@@ -94,7 +98,10 @@ def _lay_out(
     shapes, symbols = dict(inputs), dict(symbols)
     whole: list[Layer] = []
     weighted: set[str] = set()
-    for op in layers:
+    count = 0
+    for layer in layers:
+        apart = any(symbols[bottom] for bottom in layer.bottoms) or not layer.bottoms
+        op = layer if apart else replace(layer, fixed=True)  # what reads constants alone cannot mix samples
         kind, bottoms = kinds()[op.type], [shapes[bottom] for bottom in op.bottoms]
         tops = kind.shape(op, *bottoms)
         free = {} if kind.constant else kind.samples(op, *(symbols[bottom] for bottom in op.bottoms))
@@ -107,8 +114,9 @@ def _lay_out(
             shapes[top], symbols[top] = shape, free
         expected = kind.weights(op, *bottoms) if kind.weights is not None else ()
         for shape in expected:
-            if prod(shape) > LARGEST:
-                raise op.bad(f"weights of shape {shape} have more than {LARGEST} numbers; check the sizes")
+            count += prod(shape)
+            if prod(shape) > LARGEST or (given.seeded and count > LARGEST):
+                raise op.bad(f"with weights of shape {shape} there are more than {LARGEST} numbers; check the sizes")
         if expected and op.name in weighted:
             raise op.bad("an earlier layer with weights has the same name; weights are matched by name")
         weighted |= {op.name} if expected else set()
@@ -130,12 +138,22 @@ def read_network(path: Path, data: bytes, state: State = FILE_STATE) -> tuple[An
 def make_layer(entry: Entry) -> Layer:
     """Make a layer from a message of either age; its blobs are those of the network file, mostly none."""
     message, kind = entry.message, kinds()[entry.type]
+    if entry.type in ("SoftmaxLoss", "SoftmaxWithLoss") and len(message.top) == 2:  # the second are the probabilities
+        probabilities = type(message)()
+        probabilities.CopyFrom(message)
+        del probabilities.bottom[1:], probabilities.top[0]
+        return make_layer(Entry("Softmax", probabilities, entry.where))
     if "phase" in message.DESCRIPTOR.fields_by_name and message.HasField("phase") and message.phase == 0:
         raise Unsupported(f"{entry.where}: phase TRAIN on the layer is not supported; networks are converted for TEST")
     blobs = tuple(read_blob(blob, f"{entry.where}: blob {i}") for i, blob in enumerate(message.blobs))
     param = getattr(message, kind.parameter.name, None) if kind.parameter is not None else None
     shared = tuple(weight if isinstance(weight, str) else weight.name for weight in message.param)
     op = Layer(message.name, entry.type, tuple(message.bottom), tuple(message.top), param, blobs, entry.where, shared)
+    for name in (op.name, *op.tops):
+        if "\0" in name:
+            raise op.bad(f"the name {name!r} has a NUL in it; runtimes end a name there")
+    if max(len(op.bottoms), len(op.tops)) > MOST_BLOBS:
+        raise op.bad(f"{len(op.bottoms)} bottoms and {len(op.tops)} tops; at most {MOST_BLOBS} each are converted")
     for count, (least, most) in ((len(op.bottoms), kind.bottoms), (len(op.tops), kind.tops)):
         if count < least or (most is not None and count > most):
             counts = f"{len(op.bottoms)} bottoms and {len(op.tops)} tops"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from converters.errors import BadInput
+
 if TYPE_CHECKING:
     from converters.caffe.schema import State
 
@@ -29,4 +31,6 @@ def state_of(arguments: argparse.Namespace) -> State:
     """Return what the options of `add_state` say."""
     from converters.caffe.schema import State
 
+    if arguments.level is not None and not -(2**31) <= arguments.level < 2**31:
+        raise BadInput(f"--level {arguments.level}: give a number that 32 bits hold")
     return State(arguments.level, tuple(arguments.stage))

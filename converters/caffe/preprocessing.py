@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from converters.caffe.emit import unique
 from converters.caffe.kind import Layer, Shape
 from converters.caffe.net import Net
 from converters.caffe.schema import messages
@@ -76,11 +77,13 @@ def _swap(shape: Shape) -> list[Step]:
 def _prepend(net: Net, name: str, steps: list[Step]) -> Net:
     """Put layers in front; what read the input reads the last of their tops."""
     shapes, symbols, layers = dict(net.shapes), dict(net.symbols), []
+    taken = dict.fromkeys(net.shapes, 1)
     tops: tuple[str, ...] = (name,)
     for what, kind, block, fields, blobs, sizes in steps:
         bottoms = tops[::-1]  # the parts that Slice makes, turned round for Concat
         last = what == steps[-1][0]
-        tops = (f"{name}@preprocessing",) if last else tuple(f"preprocessing/{what}/{i}" for i in range(len(sizes)))
+        wanted = [f"{name}@preprocessing"] if last else [f"preprocessing/{what}/{i}" for i in range(len(sizes))]
+        tops = tuple(unique(taken, top) for top in wanted)
         where = f"the preprocessing: layer {what!r} ({kind})"
         param = messages()[block](**fields)
         layers.append(Layer(f"preprocessing/{what}", kind, bottoms, tops, param, blobs, where, (), bool(net.fixed)))
@@ -113,8 +116,8 @@ def from_arguments(arguments: argparse.Namespace) -> Preprocessing | None:
         return None
     if not given:
         raise BadInput("--embed-preprocessing: nothing to embed; give --mean, --scale or --swap-rb")
-    if not (np.isfinite(arguments.scale) and arguments.scale):
-        raise BadInput(f"--scale {arguments.scale}: must be a number other than 0")
+    if not 1e-30 < abs(arguments.scale) < 1e30:
+        raise BadInput(f"--scale {arguments.scale}: must be a number other than 0 that float32 holds")
     mean, source = _mean(arguments.mean) if arguments.mean is not None else (None, "")
     return Preprocessing(mean, source, arguments.scale, arguments.swap_rb)
 
@@ -125,9 +128,9 @@ def _mean(given: str) -> tuple[Floats, str]:
     if path.is_file():
         return read_mean(path), f"{path.name} sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}"
     try:
-        numbers = np.array([float(part) for part in given.split(",")], dtype=np.float32)
+        numbers = np.array([float(part) for part in given.split(",")])
     except ValueError:
         raise BadInput(f"--mean {given}: no such file, and no numbers such as 104,117,123") from None
-    if not np.isfinite(numbers).all():
-        raise BadInput(f"--mean {given}: each number must be finite")
-    return numbers, given
+    if not (np.abs(numbers) < 1e30).all():
+        raise BadInput(f"--mean {given}: each number must be finite, and one that float32 holds")
+    return numbers.astype(np.float32), given

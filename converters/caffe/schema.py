@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -50,6 +51,28 @@ def messages() -> dict[str, type[Any]]:
     """Message classes for all known layers, and for those that only training has."""
     known = [kind.parameter for kind in kinds().values() if kind.parameter]
     return build_messages([*known, *(extra for extra in EXTRA if extra.name not in {block.name for block in known})])
+
+
+MAGIC = {
+    b"\x1f\x8b": "a gzip file; unpack it first",
+    b"PK\x03\x04": "a zip file; unpack it first",
+    b"\x89HDF": "an HDF5 file; Caffe makes a binary one of it by "
+    "caffe.Net('deploy.prototxt', 'net.caffemodel.h5', caffe.TEST).save('net.caffemodel')",
+    b"\xff\xfe": "text in UTF-16; save it as UTF-8",
+    b"\xfe\xff": "text in UTF-16; save it as UTF-8",
+}
+"""How files begin that are given for Caffe's, and what they are."""
+
+
+def refuse_others(path: Path, data: bytes) -> None:
+    """Raise Unsupported for a file of another known kind, by how it begins."""
+    for magic, what in MAGIC.items():
+        if data.startswith(magic):
+            raise Unsupported(f"{path}: is {what}")
+    if data[:1] == b"\x08" and any(
+        word in data[:200] for word in (b"onnx", b"pytorch", b"tf2onnx", b"agebench", b"keras")
+    ):
+        raise Unsupported(f"{path}: is an ONNX file already; give Caffe's files")
 
 
 def read_bytes(path: Path, what: str) -> bytes:
@@ -121,8 +144,10 @@ def refuse_type(entry: Entry) -> None:
             raise Unsupported(f"{entry.where}: a layer type of a number that Caffe does not have")
         if entry.type == "None":
             raise BadInput(f"{entry.where}: has no type; give it one, such as 'Convolution'")
-        known = ", ".join(sorted([*kinds(), *INPUT_TYPES]))
-        raise Unsupported(f"{entry.where}: no such layer type is known; known are: {known}")
+        known = sorted([*kinds(), *INPUT_TYPES])
+        near = difflib.get_close_matches(entry.type.lower(), [name.lower() for name in known], 1)
+        meant = f"; did you mean {next(name for name in known if name.lower() == near[0])!r}?" if near else ""
+        raise Unsupported(f"{entry.where}: no such layer type is known{meant}; known are: {', '.join(known)}")
 
 
 def unknown_fields(message: Any) -> set[int]:

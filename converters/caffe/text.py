@@ -27,6 +27,9 @@ TOKEN = re.compile(
 FOREIGN = re.compile("[\udc80-\udcff]")
 """What ``surrogateescape`` makes of bytes that are not UTF-8."""
 
+LARGEST = 2**24
+"""bytes: a text network of a thousand layers has a third of a megabyte."""
+
 DEEPEST = 50
 """Braces inside braces: Caffe's own files have 5."""
 
@@ -42,6 +45,8 @@ class Block(NamedTuple):
 
 def read_text(path: Path, data: bytes, state: State = FILE_STATE) -> tuple[Any, list[Entry]]:
     """Read a text network. Returns the NetParameter without layers, and the layers that its TEST phase has."""
+    if len(data) > LARGEST:
+        raise BadInput(f"{path}: a text of {len(data)} bytes; networks are far smaller, and at most {LARGEST} are read")
     text = _decode(path, data).replace("\r\n", "\n")
     spans = list(_layer_spans(path, text))
     refuse_number(path, len(spans))

@@ -16,9 +16,10 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
-from converters.caffe.schema import messages, read_bytes
+from converters.caffe.binary import TEXT, is_binary
+from converters.caffe.schema import messages, read_bytes, refuse_others
 from converters.caffe.wire import LENGTH, Broken, Record, Wire
-from converters.errors import BadInput, Unsupported
+from converters.errors import BadInput
 
 Floats = NDArray[np.float32]
 
@@ -38,11 +39,9 @@ def read_weights(path: Path, data: bytes) -> dict[str, tuple[Floats, ...]]:
 
     Raises BadInput with the path for a file that is broken, has layers of two ages, or contradicts itself.
     """
-    if data.startswith(b"\x89HDF"):
-        raise Unsupported(
-            f"{path}: weights in HDF5 are not read; give a binary .caffemodel, which Caffe makes of it by "
-            f"caffe.Net('deploy.prototxt', {path.name!r}, caffe.TEST).save('{path.name.partition('.')[0]}.caffemodel')"
-        )
+    refuse_others(path, data)
+    if TEXT.match(data) and not is_binary(data):
+        raise BadInput(f"{path}: is text; the network (.prototxt) comes first, then its weights (.caffemodel)")
     wire = Wire(data)
     weights: dict[str, tuple[Floats, ...]] = {}
     try:
@@ -154,4 +153,6 @@ def read_mean(path: Path) -> Floats:
         mean = mean[0]
     if mean.ndim != 3 or not mean.size:
         raise BadInput(f"{path}: holds an array of shape {mean.shape}; a mean image has (channels, height, width)")
+    if not np.isfinite(mean).all():
+        raise BadInput(f"{path}: holds numbers that are not finite; get the file again")
     return mean

@@ -101,3 +101,25 @@ def test_batches_that_a_layer_ties_are_one(tmp_path):
     assert not net.fixed
     with pytest.raises(BadInput, match="inputs of different batch sizes: 'data' 2, 'data_2' 1"):
         run(net, {"data": np.zeros((2, 3)), "data_2": np.zeros((1, 3))})
+
+
+def test_layers_of_constants_alone_leave_the_batch_free(tmp_path):
+    layers = """
+    layer { name: "k" type: "DummyData" top: "k" 
+            dummy_data_param { shape { dim: 1 dim: 3 dim: 1 } data_filler { value: 2 } } }
+    layer { name: "r" type: "Reshape" bottom: "k" top: "r" reshape_param { shape { dim: 3 } } }
+    layer { name: "s" type: "Scale" bottom: "data" bottom: "r" top: "s" }
+    """
+    net = read(tmp_path, network(layers, (2, 3, 5)))
+    assert not net.fixed
+    feeds = {"data": np.random.default_rng(2).normal(size=(4, 3, 5)).astype("f4")}
+    assert_allclose(RUNTIMES["onnxruntime"](to_bytes(convert_net(net)), feeds)["s"], feeds["data"] * 2)
+
+
+def test_the_second_top_of_a_softmax_loss(tmp_path):
+    text = NET.format(
+        kind="MemoryData", text="memory_data_param { batch_size: 2 channels: 3 height: 5 width: 4 }", label=""
+    )
+    net = read(tmp_path, text.replace('top: "loss"', 'top: "loss" top: "prob"'))
+    assert net.outputs == ("prob",)
+    assert [op.type for op in net.layers] == ["InnerProduct", "Softmax"]

@@ -123,3 +123,13 @@ def test_what_does_not_fit(files):
     net = read_net(*files)
     with pytest.raises(BadInput, match=r"image of \(8, 7\) pixels is smaller than the input, \(9, 7\)"):
         embed(net, Preprocessing(IMAGE[:, :8, :7], "small.binaryproto"))
+
+
+def test_names_that_the_network_has_already(tmp_path):
+    layers = 'layer { name: "t" type: "TanH" bottom: "data" top: "data@preprocessing" }'
+    (tmp_path / "net.prototxt").write_text(network(layers, BOTTOM))
+    net = embed(read_net(tmp_path / "net.prototxt"), Preprocessing(NUMBERS, scale=0.01, swap_rb=True))
+    images = np.random.default_rng(2).uniform(0, 255, BOTTOM).astype("f4")
+    expected = np.tanh((images[:, ::-1] - NUMBERS[:, None, None]) * np.float32(0.01))
+    found = RUNTIMES["onnxruntime"](to_bytes(convert_net(net)), {"data": images})
+    assert_allclose(found["data@preprocessing"], expected, atol=1e-6)

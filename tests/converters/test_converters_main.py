@@ -34,14 +34,14 @@ def test_convert_and_verify(files, tmp_path, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(f"{out}: {out.stat().st_size} bytes, 2 nodes, ")
     assert lines[1].startswith("judge: ")
-    assert all(line.startswith("top  ") for line in lines[2:])
+    assert all(line.startswith("top  ") for line in lines[3:])
     onnx.checker.check_model(str(out), full_check=True)
     assert [path for path in tmp_path.iterdir() if path.name.endswith(".part")] == []
 
 
 def test_a_difference_is_exit_code_1(files, tmp_path, capsys, monkeypatch):
     rows = [Comparison("top", "some runtime 1.0", Difference(0.5, 0.1), False)]
-    monkeypatch.setattr(verify, "verify", lambda *a: rows)
+    monkeypatch.setattr(verify, "verify", lambda *a: (rows, {}))
     assert call("caffe", *files, "-o", tmp_path / "out.onnx", "--verify") == 1
     assert "top  some runtime 1.0  max_abs 0.5  max_rel 0.1  FAILED" in capsys.readouterr().out
 

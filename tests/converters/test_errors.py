@@ -47,16 +47,16 @@ def test_our_own_faults_keep_their_traceback(error):
         ended(error)
 
 
-def test_debug_shows_the_traceback_and_is_no_argument():
+def test_debug_shows_the_traceback_and_is_no_argument(capsys):
     seen = []
 
     def main(arguments):
         seen.extend(arguments)
         raise BadInput("no")
 
-    with pytest.raises(BadInput):
-        run_command(main, ["--debug", "x"])
+    assert run_command(main, ["--debug", "x"]) == 2
     assert seen == ["x"]
+    assert capsys.readouterr().err.startswith("Traceback")
 
 
 def test_a_line_is_never_endless():

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from caffe_nets import write
-from layer_cases import one_layer
+from layer_cases import network, one_layer
 
 from converters.caffe import convert_net, to_bytes
 from converters.caffe.net import read_net
@@ -71,13 +71,13 @@ def test_a_wrong_conversion_fails(tmp_path, type_name, text):
     files = write(tmp_path, one_layer(type_name, text, (2, 7, 3, 5)), (2, 7, 3, 5))
     net = read_net(*files)
     model = convert_net(net)
-    good = [row for row in verify(net, to_bytes(model), *files) if row.ok is not None]
+    good = [row for row in verify(net, to_bytes(model), *files)[0] if row.ok is not None]
     assert [row.runtime for row in good] == [f"{name} {version}" for name, version in available().items()]
     assert all(row.ok for row in good)
     weights = next(c for c in model.graph.initializer if c.data_type == onnx.TensorProto.FLOAT)
     wrong = onnx.numpy_helper.to_array(weights) * np.float32(1.01)
     weights.CopyFrom(onnx.numpy_helper.from_array(wrong, weights.name))
-    bad = [row for row in verify(net, to_bytes(model), *files) if row.ok is not None]
+    bad = [row for row in verify(net, to_bytes(model), *files)[0] if row.ok is not None]
     assert not any(row.ok for row in bad)
 
 
@@ -93,3 +93,43 @@ def test_runtimes_take_files_too(tmp_path):
     for run in RUNTIMES.values():
         top = run(path, {"data": np.array([[-1, 0, 3]], dtype=np.float32)})["top"]
         np.testing.assert_array_equal(top, [[0, 0, 3]])
+
+
+def test_numbers_that_the_judge_does_not_know_are_left_out():
+    large, small = ({"x": np.full((1, 3), value, np.float32)} for value in (128, 1))
+
+    def power(feeds):
+        with np.errstate(over="ignore"):
+            return {"y": np.exp(feeds["x"])}
+
+    runs = {"right": power, "wrong": lambda feeds: {"y": feeds["x"]}}
+    assert [row.ok for row in compare(power, runs, [large, small])] == [True, False]
+    assert [row.ok for row in compare(power, runs, [large])] == [False, False]
+
+
+def test_a_runtime_that_cannot_run_it_is_named(tmp_path, monkeypatch):
+    def refuse(model, feeds):
+        raise RuntimeError("no such operator")
+
+    files = write(tmp_path, one_layer("ReLU", "", (2, 7)), (2, 7))
+    net = read_net(*files)
+    monkeypatch.setitem(RUNTIMES, "opencv", refuse)
+    rows, refused = verify(net, to_bytes(convert_net(net)), *files)
+    assert refused == {f"opencv {available()['opencv']}": "no such operator"}
+    assert {row.runtime for row in rows} == {f"onnxruntime {available()['onnxruntime']}"}
+
+
+def test_a_softmax_hides_nothing(tmp_path):
+    layers = """
+    layer { name: "fc" type: "InnerProduct" bottom: "data" top: "fc" inner_product_param { num_output: 5 } }
+    layer { name: "prob" type: "Softmax" bottom: "fc" top: "prob" }
+    """
+    files = write(tmp_path, network(layers, (2, 70)), (2, 70))
+    net = read_net(*files)
+    good = convert_net(net)
+    assert [(row.output, row.ok) for row in verify(net, to_bytes(good), *files)[0] if row.ok is not None] == [
+        (name, True) for name in ("prob", "fc") for _ in available()
+    ]
+    bias = next(c for c in good.graph.initializer if c.name == "fc/bias")
+    bias.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(bias) + np.float32(0.01), bias.name))
+    assert {row.output for row in verify(net, to_bytes(good), *files)[0] if row.ok is False} == {"fc"}

@@ -100,7 +100,7 @@ def read_graph(path: Path) -> Graph:
     from google.protobuf.message import DecodeError
 
     try:
-        model = onnx.load(str(path))
+        model = onnx.load(str(path), format="protobuf")
     except FileNotFoundError:
         raise BadInput(f"{path}: no such file; give an ONNX file") from None
     except OSError as error:

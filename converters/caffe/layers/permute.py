@@ -50,9 +50,15 @@ def shares_memory(op: Layer) -> bool:
     return list(op.param.order) == list(range(len(op.param.order)))
 
 
+def keeps_numbers(op: Layer, bottom: Shape) -> bool:
+    """Whether the numbers stay in their order: that of all axes longer than 1 is the old one."""
+    long = [axis for axis in order_of(op, len(bottom)) if bottom[axis] > 1]
+    return long == sorted(long)
+
+
 def identity(op: Layer, bottom: Shape, top: Shape) -> bool:
-    """Say that nothing is changed where the order is the old one."""
-    return shares_memory(op)
+    """Say that nothing is changed where neither order nor sizes are."""
+    return bottom == top and keeps_numbers(op, bottom)
 
 
 def past(op: Layer, before: Layer) -> Layer | None:
@@ -75,11 +81,9 @@ def past(op: Layer, before: Layer) -> Layer | None:
     past=past,
 )
 def permute(op: Layer, emit: Emit) -> None:
-    """Transpose, or Reshape where all axes that are longer than 1 keep their order."""
-    bottom, symbols = emit.shapes[op.bottoms[0]], emit.symbols[op.bottoms[0]]
-    order = order_of(op, len(bottom))
-    long = [axis for axis in order if bottom[axis] > 1 or axis in symbols]
-    if long == sorted(long):
+    """Transpose, or Reshape where only axes of length 1 change places."""
+    bottom = emit.shapes[op.bottoms[0]]
+    if keeps_numbers(op, bottom):
         emit.node("Reshape", (*op.bottoms, emit.sizes(op.tops[0])), op.tops)
     else:
-        emit.node("Transpose", op.bottoms, op.tops, perm=order)
+        emit.node("Transpose", op.bottoms, op.tops, perm=order_of(op, len(bottom)))
