@@ -20,7 +20,7 @@ from test_caffe_quality import REAL, real_files
 from converters.caffe import convert
 
 NETWORKS = {name: entry.network for name, entry in ARCHITECTURES.items()} | {"mobilenet_ssd": mobilenet_ssd.network}
-SECONDS, LEAST = 12, 10
+SECONDS, LEAST = 8, 10
 """How long a network is measured, and how many rounds at least."""
 BLOCK = 0.05
 """How long, in seconds, one turn takes."""

@@ -105,7 +105,7 @@ def test_batches_that_a_layer_ties_are_one(tmp_path):
 
 def test_layers_of_constants_alone_leave_the_batch_free(tmp_path):
     layers = """
-    layer { name: "k" type: "DummyData" top: "k" 
+    layer { name: "k" type: "DummyData" top: "k"
             dummy_data_param { shape { dim: 1 dim: 3 dim: 1 } data_filler { value: 2 } } }
     layer { name: "r" type: "Reshape" bottom: "k" top: "r" reshape_param { shape { dim: 3 } } }
     layer { name: "s" type: "Scale" bottom: "data" bottom: "r" top: "s" }
