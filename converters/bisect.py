@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import json
 import math
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,12 @@ def bisect_files(arguments: argparse.Namespace) -> int:
         )  # what goes wrong in OpenCV is part of the result
     net = read_net(arguments.prototxt, arguments.caffemodel, state=state_of(arguments))
     graph = read_graph(arguments.onnx)
+    for role, (name, sha256) in net.sources.items():
+        if graph.metadata(f"source_{role}_sha256") not in ("", sha256):
+            other = f"warning: {arguments.onnx}: says that it was made from another {role} than {name}"
+            print(one_line(other), file=sys.stderr)
+    if weights := graph.metadata("weights"):
+        print(one_line(f"warning: {arguments.onnx}: says of its weights: {weights}"), file=sys.stderr)
     preprocessing = _preprocessing(arguments, graph)
     if preprocessing is not None:
         net = embed(net, preprocessing)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -53,6 +54,11 @@ def run_command(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None
             raise
         print("error: out of memory; is a file or a size in it far too large?", file=sys.stderr)
         return BAD_INPUT
+    except BrokenPipeError:  # who reads the output wants no more of it
+        if debug:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return INTERRUPTED
     except OSError as error:
         if debug or (error.filename is None and error.errno != errno.ENOSPC):
             raise

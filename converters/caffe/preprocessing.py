@@ -54,7 +54,7 @@ def embed(net: Net, preprocessing: Preprocessing) -> Net:
         raise BadInput(f"preprocessing is for images; input {name!r} of {net.name!r} has the shape {shape}")
     steps = _swap(shape) if preprocessing.swap_rb else []
     if preprocessing.mean is not None:
-        mean = _fitting(preprocessing.mean, preprocessing.mean_source, shape)
+        mean = _fitting(preprocessing.mean, preprocessing.mean_source.partition(" sha256 ")[0], shape)
         param = {"axis": 1, "num_axes": mean.ndim}
         steps.append(("mean", "Bias", "bias_param", param, (-mean,), [shape]))
     if preprocessing.scale != 1:

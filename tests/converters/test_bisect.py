@@ -457,3 +457,17 @@ def test_wrong_input_is_one_line(files, capsys, spoil, message):
 def test_a_folder_is_no_file(files, tmp_path, capsys):
     code, _, err = call(capsys, "bisect", *files[:2], tmp_path)
     assert (code, err.strip()) == (2, f"error: {tmp_path}: cannot be read: Is a directory; give an ONNX file")
+
+
+def test_a_file_of_other_weights_is_said(files, tmp_path, capsys):
+    prototxt, caffemodel, _ = files
+    out = tmp_path / "made_up.onnx"
+    assert call(capsys, "caffe", prototxt, "-o", out)[0] == 0
+    assert "says of its weights: made up" in call(capsys, "bisect", prototxt, caffemodel, out)[2]
+    other = tmp_path / "other.caffemodel"
+    other.write_bytes(caffemodel.read_bytes() + b"\x0a\x01x")  # another name, the same weights
+    code, _, err = call(capsys, "bisect", prototxt, other, files[2])
+    assert (code, err.strip()) == (
+        0,
+        f"warning: {files[2]}: says that it was made from another caffemodel than {other.name}",
+    )
