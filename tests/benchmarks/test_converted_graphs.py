@@ -48,6 +48,14 @@ def session(model):
     return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
+def nodes_of(model):
+    """Return the nodes, whatever their order."""
+    return {
+        (node.op_type, *node.input, "->", *node.output, *sorted(str(attribute) for attribute in node.attribute))
+        for node in model.graph.node
+    }
+
+
 def timed(session, feeds, runs):
     """Return the median of some runs, in nanoseconds."""
     times = []
@@ -65,9 +73,9 @@ def test_onnxslim_makes_nothing_faster(benchmark, files):
 
     model = convert(*files)
     sides = {"ours": session(model)}
-    nodes = {"ours": len(model.graph.node)}
+    before = nodes_of(model)
     slim = onnxslim.slim(model)
-    sides["slim"], nodes["slim"] = session(slim), len(slim.graph.node)
+    sides["slim"], after = session(slim), nodes_of(slim)
     generator = np.random.default_rng(5)
     shapes = {
         value.name: [axis.dim_value or 1 for axis in value.type.tensor_type.shape.dim] for value in slim.graph.input
@@ -87,12 +95,12 @@ def test_onnxslim_makes_nothing_faster(benchmark, files):
     orders = iter([forth if i % 2 else back for i in range(rounds)])
     benchmark.pedantic(lambda: pair(next(orders)), rounds=rounds, iterations=1)
     ratio = median(ours / slim for ours, slim in zip(blocks["ours"], blocks["slim"], strict=True))
-    fastest = min(blocks["ours"]) / min(blocks["slim"])
-    found = {f"{side}_ms": median(times) / 1e6 for side, times in blocks.items()} | {"ratio": ratio, "fastest": fastest}
-    benchmark.extra_info |= found | {f"{side}_nodes": count for side, count in nodes.items()}
-    print("\n" + ", ".join(f"{name} {value:.4f}" for name, value in found.items()), nodes)
-    assert nodes["ours"] <= LIMIT * nodes["slim"]
-    assert min(ratio, fastest) <= LIMIT  # what else a machine does slows the turns of one side only by chance
+    found = {f"{side}_ms": median(times) / 1e6 for side, times in blocks.items()} | {"ratio": ratio}
+    found |= {"ours_nodes": len(before), "slim_nodes": len(after), "same": before == after}
+    benchmark.extra_info |= found
+    print("\n" + ", ".join(f"{name} {value:.5g}" for name, value in found.items()))
+    assert len(before) <= LIMIT * len(after)
+    assert before == after or ratio <= LIMIT  # one graph against itself shows what else the machine does
 
 
 @pytest.mark.benchmark(group="how long a conversion takes")

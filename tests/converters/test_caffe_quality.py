@@ -206,6 +206,11 @@ def test_an_order_of_axes_that_are_1_is_a_reshape(tmp_path):
     assert converted(tmp_path, layers + LAST, (2, 1, 5, 3)) == [("Abs", "a"), ("Reshape", "b"), ("Sigmoid", "top")]
 
 
+def test_axes_of_one_length_change_places(tmp_path):
+    layers = ABS + joined("Permute", "a", "b", "permute_param { order: [0, 1, 3, 2] }")
+    assert converted(tmp_path, layers, (2, 3, 4, 4)) == [("Abs", "a"), ("Transpose", "b")]
+
+
 def test_dense_layers_share_what_makes_rows(tmp_path):
     dense = "".join(joined("InnerProduct", "a", name, "inner_product_param { num_output: 3 }") for name in ("b", "c"))
     assert [kind for kind, *_ in converted(tmp_path, ABS + dense)] == ["Abs", "Reshape", "Gemm", "Gemm"]
