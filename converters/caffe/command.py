@@ -84,12 +84,13 @@ def _warnings(net: Net) -> list[str]:
 
 def _verify(net: Net, arguments: argparse.Namespace, *, embedded: bool) -> int:
     """Compare the file that was written with its source and print a line an output and runtime."""
-    from converters.caffe.verify import verify
+    from converters.caffe.verify import scales, verify
     from converters.verify import PROBABILITY_TOLERANCE, RELATIVE_TOLERANCE
 
     rows, refused = verify(net, arguments.out, arguments.prototxt, None if embedded else arguments.caffemodel)
+    sizes = " and up to ".join(map(str, scales(net)))
     batches = "its own batch" if net.fixed else "batch 1 and 3"
-    print(f"judge: the Caffe layers in numpy, double precision; seeded inputs up to 128 and up to 1, {batches}")
+    print(f"judge: the Caffe layers in numpy, double precision; seeded inputs up to {sizes}, {batches}")
     print(
         f"passes: probabilities within {PROBABILITY_TOLERANCE:g}, others within {RELATIVE_TOLERANCE:g} of the largest"
     )

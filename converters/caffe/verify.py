@@ -43,13 +43,20 @@ def made_up_inputs(net: Net, batch: int, largest: float = 128) -> dict[str, Arra
     return {name: found[name] for name in net.inputs}
 
 
+def scales(net: Net) -> tuple[int, ...]:
+    """Return how large inputs are made up: like pixels, and small; only small for detections.
+
+    Large ones make many scores equal, whose rows may then stand in any order.
+    """
+    return (1,) if any(net.symbols[name].keys() - {0} for name in net.outputs) else (128, 1)
+
+
 def verify(
     net: Net, model: Path | bytes, prototxt: Path, caffemodel: Path | None
 ) -> tuple[list[Comparison], dict[str, str]]:
     """Compare a converted network with its source on every runtime that is installed, at batch 1 and 3.
 
-    The inputs are like pixels once, and as small as pixels that were scaled to -1 and 1 once. Without a caffemodel
-    OpenCV 4 is not asked. Returns the rows, and why a runtime cannot run the network, by its name. Raises BadInput when
+    The inputs are as large as `scales` says. Without a caffemodel OpenCV 4 is not asked. Returns the rows, and why a runtime cannot run the network, by its name. Raises BadInput when
     there is no runtime.
     """
 
@@ -64,8 +71,7 @@ def verify(
     versions = {name: version for name, version in available().items() if not version.startswith("not installed")}
     if not versions:
         raise BadInput(f"no runtime to verify on; install one of: {', '.join(RUNTIMES)}")
-    counts = any(net.symbols[name].keys() - {0} for name in net.outputs)  # detections: large inputs make scores equal
-    inputs = [made_up_inputs(net, batch, largest) for largest in ((1,) if counts else (128, 1)) for batch in (1, 3)]
+    inputs = [made_up_inputs(net, batch, largest) for largest in scales(net) for batch in (1, 3)]
     refused = {name: said for name in versions if isinstance(said := attempt(RUNTIMES[name], model, inputs[0]), str)}
     runs = {f"{name} {version}": on(name) for name, version in versions.items() if name not in refused}
     rows = compare(judge, runs, inputs) + _before_the_last(net, model, list(runs), inputs[-2:])
