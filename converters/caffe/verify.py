@@ -56,8 +56,8 @@ def verify(
 ) -> tuple[list[Comparison], dict[str, str]]:
     """Compare a converted network with its source on every runtime that is installed, at batch 1 and 3.
 
-    The inputs are as large as `scales` says. Without a caffemodel OpenCV 4 is not asked. Returns the rows, and why a runtime cannot run the network, by its name. Raises BadInput when
-    there is no runtime.
+    The inputs are as large as `scales` says. Without a caffemodel OpenCV 4 is not asked. Returns the rows, and why a
+    runtime cannot run the network, by its name. Raises BadInput when there is no runtime.
     """
 
     def judge(feeds: Mapping[str, Array]) -> dict[str, Array]:
