@@ -51,14 +51,14 @@ def test_an_ok_row_keeps_every_time_and_its_proof(network):
         ("placement is a list", "failed", "does not say where its nodes ran but [1]"),
         ("placement of 0", "failed", "does not say where its nodes ran but {'here': 0}"),
         ("kill later", "failed", "out of memory"),
-        ("hang", "failed", "no answer to 'run' within 1 s"),
+        ("hang", "failed", "no answer to 'run' within 5 s"),
     ],
 )
 def test_one_that_goes_wrong_is_one_row_and_the_other_goes_on(network, monkeypatch, tmp_path, fault, status, said):
     good = tmp_path / "good.py"
     good.write_text("import os\nos.environ['FAULT'] = ''\n" + Path(FAULTY).read_text())
     monkeypatch.setenv("FAULT", fault)
-    wrong, right = measured([latency_case(), latency_case(str(good))], network, timeout=1 if fault == "hang" else 30)
+    wrong, right = measured([latency_case(), latency_case(str(good))], network, timeout=5 if fault == "hang" else 30)
     assert (wrong.status, right.status) == (status, "ok")
     assert said in wrong.reason
     assert wrong.latency is None
