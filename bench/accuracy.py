@@ -20,7 +20,8 @@ from bench.preprocess import Tensor, Unreadable, prepare, read_image
 from bench.process import Start, WorkerFailed, WorkerProcess
 from bench.records import Case, Fingerprint, Result
 from bench.types import Feeds, Sample, Split, Unavailable
-from zoo.card import Card, InputSpec
+from zoo.card import Card
+from zoo.fields import InputSpec
 from zoo.golden import Golden
 
 Array = np.ndarray[Any, Any]
@@ -81,11 +82,11 @@ def _predict(
     read: list[Sample] = []
     unreadable: list[str] = []
     parts: list[Feeds] = []
-    tensors: list[Tensor] = []
+    tensors: list[dict[str, Tensor]] = []
 
     def flush() -> None:
         filled = [*tensors, *[tensors[-1]] * (batch - len(tensors))]
-        _, outputs = worker.ask("predict", {network.spec.name: np.stack(filled)})
+        _, outputs = worker.ask("predict", {name: np.stack([t[name] for t in filled]) for name in filled[0]})
         scored = {
             head.output: _checked(head.output, outputs.get(head.output), batch, before=len(read) - len(tensors))
             for head in network.card.heads

@@ -1,6 +1,6 @@
 """Scores with their 95 % intervals: Wilson's for shares, a seeded percentile bootstrap for years.
 
-A face whose true age lies between two groups counts for the error in years and for no group metric.
+A face whose true age lies between two groups, or beyond the last, counts for the error in years, for no group metric.
 """
 
 from __future__ import annotations
@@ -10,17 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from bench.heads import OUTSIDE, Prediction, group_of_true_age
+from bench.heads import GROUP_RANGES, OUTSIDE, Prediction, group_of_true_age
 from bench.records import Confusion, Score
 from bench.types import Sample
-from zoo.card import AGE_GROUPS, Head
+from zoo.fields import AGE_GROUPS, Head
 
 Array = np.ndarray[Any, Any]
 SEED = 20150607
 
 
 def scores(head: Head, prediction: Prediction, samples: Sequence[Sample]) -> list[Score]:
-    """Score what ``head`` predicted of ``samples``, in the same order. A label that is missing leaves its metrics."""
+    """Score what ``head`` predicted of ``samples``, in the same order. A label that is missing leaves its metrics.
+
+    A head for age groups is scored on its own groups, every other age on the standard eight.
+    """
     found: list[Score] = []
     if prediction.gender is not None:
         known = np.asarray([s.gender is not None for s in samples])
@@ -28,17 +31,26 @@ def scores(head: Head, prediction: Prediction, samples: Sequence[Sample]) -> lis
         if known.any():
             found.append(_gender(prediction.gender[known], truth[known], head.labels))
     if prediction.group is not None:
-        truth = np.asarray([group_of_true_age(s.age) for s in samples])
+        labels, ranges = (head.labels, head.ranges()) if head.task == "age_group" else (AGE_GROUPS, GROUP_RANGES)
+        truth = np.asarray([group_of_true_age(s.age, ranges) for s in samples])
         inside = truth != OUTSIDE
         if inside.any():
-            labels = head.labels if head.task == "age_group" else AGE_GROUPS
             found += _groups(prediction.group[inside], truth[inside], labels)
     if prediction.years is not None:
         known = np.asarray([s.age is not None for s in samples])
         if known.any():
             truth = np.asarray([s.age for s in samples if s.age is not None])
             found += _years(np.abs(prediction.years[known] - truth))
-    return found
+    return [
+        score.model_copy(
+            update={
+                "head": head.output,
+                "decode": prediction.decode.get(score.task),
+                "derived": score.task != head.task,
+            }
+        )
+        for score in found
+    ]
 
 
 def confusion(predicted: Array, truth: Array, labels: Sequence[str]) -> Confusion:

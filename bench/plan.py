@@ -11,7 +11,8 @@ from itertools import product
 
 from bench.records import Case, RunConfig
 from bench.types import Split
-from zoo.card import Card, Head
+from zoo.card import Card
+from zoo.fields import Head
 
 ACCURACY_BATCH = 8
 
@@ -42,7 +43,7 @@ def plan(
         if skip is None and case.precision != "fp32":
             skip = f"the zoo holds no {case.precision} variant of {networks[name].name}; it holds fp32"
         if skip is None and case.kind == "accuracy":
-            skip = _unlabelled(networks[name].heads, next(s for s in splits if _is(s, case)))
+            skip = _unscored(networks[name], next(s for s in splits if _is(s, case)))
         planned.append(Planned(case, skip))
     return planned
 
@@ -65,6 +66,17 @@ def _cases(
 
 def _is(split: Split, case: Case) -> bool:
     return (split.dataset, split.split) == (case.dataset, case.split)
+
+
+def _unscored(card: Card, split: Split) -> str | None:
+    if card.seeded:
+        return "its weights are random (seeded): nobody has published any, so there is no accuracy to measure"
+    if not card.heads:
+        return f"it is for {card.purpose} and has no head for age or gender"
+    taps = sorted({tap for sample in split.samples for tap in sample.features})
+    if taps:
+        return f"{split.dataset}:{split.split} holds features ({', '.join(taps)}), and the network wants images"
+    return _unlabelled(card.heads, split)
 
 
 def _unlabelled(heads: Sequence[Head], split: Split) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.card import InputSpec
+from zoo.fields import InputSpec
 
 Image = np.ndarray[Any, np.dtype[np.uint8]]
 Tensor = np.ndarray[Any, np.dtype[np.float32]]
@@ -42,19 +42,36 @@ def read_image(path: Path) -> Image:
     return image.astype(np.uint8, copy=False)
 
 
-def prepare(image: Image, spec: InputSpec, mean_image: Tensor | None = None) -> Tensor:
-    """Turn ``image`` (H, W, 3), BGR, 8 bits, into the input tensor (3, height, width) of ``spec``.
+def prepare(image: Image, spec: InputSpec, mean_image: Tensor | None = None) -> dict[str, Tensor]:
+    """Turn ``image`` (H, W, 3), BGR, 8 bits, into the input tensors of ``spec``: name -> (channels, height, width).
 
-    ``mean_image`` is (3, height, width) of ``spec.resize``, in the spec's channel order, when the spec names one.
+    ``mean_image`` is (channels, height, width) of ``spec.resize``, in the spec's channel order, when it names one.
     """
+    return {crop.name: _tensor(_middle(image, crop.share), spec, mean_image) for crop in spec.tensors}
+
+
+def _middle(image: Image, share: float) -> Image:
+    """Return the middle ``share`` of both sides; of more than all, the border pixels are repeated."""
     import cv2
 
-    tensor = cv2.resize(image, spec.resize, interpolation=cv2.INTER_LINEAR).astype(np.float32)
-    if spec.channels == "RGB":
-        tensor = tensor[:, :, ::-1]
-    tensor = tensor.transpose(2, 0, 1)
+    height, width = image.shape[:2]
+    down, right = (round(side * (share - 1) / 2) for side in (height, width))
+    if share > 1:
+        return cv2.copyMakeBorder(image, down, down, right, right, cv2.BORDER_REPLICATE).astype(np.uint8, copy=False)
+    return image[-down : height + down, -right : width + right]
+
+
+def _tensor(image: Image, spec: InputSpec, mean_image: Tensor | None) -> Tensor:
+    import cv2
+
+    resized = cv2.resize(image, spec.resize, interpolation=cv2.INTER_LINEAR)
+    if spec.channels == "GRAY":
+        resized = cv2.cvtColor(resized, cv2.COLOR_BGR2GRAY)[:, :, None]
+    elif spec.channels == "RGB":
+        resized = resized[:, :, ::-1]
+    tensor = resized.astype(np.float32).transpose(2, 0, 1)
     if spec.mean is not None:
-        tensor = tensor - np.asarray(spec.mean, dtype=np.float32).reshape(3, 1, 1)
+        tensor = tensor - np.asarray(spec.mean, dtype=np.float32).reshape(-1, 1, 1)
     if spec.mean_image is not None:
         if mean_image is None or mean_image.shape != tensor.shape:
             got = None if mean_image is None else mean_image.shape

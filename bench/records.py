@@ -60,8 +60,17 @@ class Confusion(Record):
     counts: tuple[tuple[int, ...], ...]
 
 
+Decode = Literal["argmax", "expectation", "scalar", "mass", "borders"]
+"""How an output was read. ``mass``: the age group with most of a distribution over ages; ``borders``: the one that a
+single age falls into."""
+
+
 class Score(Record):
-    """One metric with its 95 % interval. Shares for accuracy and one_off, years for mae and rmse."""
+    """One metric of one head with its 95 % interval. Shares for accuracy, one_off and cs5, years for mae and rmse.
+
+    ``derived``: the network itself does not say this but something that it follows from, such as groups from an age.
+    Results of before there were several heads of a task have no ``head``, ``decode`` and ``derived``.
+    """
 
     task: Literal["age", "age_group", "gender"]
     metric: Literal["accuracy", "one_off", "mae", "rmse", "cs5"]
@@ -69,6 +78,9 @@ class Score(Record):
     ci95: tuple[float, float]
     n: int
     confusion: Confusion | None = None
+    head: str | None = Field(default=None, description="the output it was read from")
+    decode: Decode | None = None
+    derived: bool | None = None
 
 
 class Fingerprint(Record):

@@ -28,10 +28,12 @@ from bench.stopping import terminable, uninterrupted
 from bench.types import Split
 from converters.caffe.weights import read_mean
 from converters.errors import BAD_INPUT, CHECK_FAILED, DONE, INTERRUPTED, BadInput
+from zoo.build_command import build_all
 from zoo.card import Card
 from zoo.download import Unreachable, sha256_of
 from zoo.golden import load as load_golden
-from zoo.store import build, fetch_weights
+from zoo.parallel import cores
+from zoo.store import fetch_weights
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def run(request: Request) -> int:
     before = earlier(request.out, resume=request.resume)
     if before is not None:
         refuse_another(request.out, before, _record(request, {}))
-    networks = {name: _build(name, card, request.mirror) for name, card in request.cards.items()}
+    networks = _networks(request.cards, request.mirror)
     record, kept = _record(request, networks), list[Result]()
     if before is not None:
         refuse_another(request.out, before, record)
@@ -120,27 +122,46 @@ def _measure_group(
     return [accuracy.measure(case, network, split, request.start, tell)]
 
 
-def _build(name: str, card: Card, mirror: Path | None) -> Network | Missing:
+def _networks(cards: Mapping[str, Card], mirror: Path | None) -> dict[str, Network | Missing]:
+    """Fetch and build every graph, several at a time; return each network, or why there is none."""
+    graphs = list({card.name: card for card in cards.values()}.values())
+    models: dict[str, Path | Missing] = {}
+    for card, result in build_all(graphs, mirror, cores()):
+        if isinstance(result, BadInput):
+            models[card.name] = _missing(card.name, result)
+        else:
+            models[card.name] = result.path
+            if result.seconds is not None:
+                print(f"{card.name} is built: {result.seconds:.1f} s", file=sys.stderr)
+    return {name: _network(name, card, models[card.name], mirror) for name, card in cards.items()}
+
+
+def _network(name: str, card: Card, model: Path | Missing, mirror: Path | None) -> Network | Missing:
+    if isinstance(model, Missing):
+        return model
     try:
         spec = card.networks()[name]
-        model = build(card, mirror)
         mean_image = None
         if spec.mean_image is not None:
             mean_image = read_mean(fetch_weights(card, mirror, variant=spec.variant)[spec.mean_image])
         return Network(name, card, model, spec, load_golden(card.name), mean_image)
-    except Unreachable as error:
+    except BadInput as error:
+        return _missing(name, error)
+
+
+def _missing(name: str, error: BadInput) -> Missing:
+    if isinstance(error, Unreachable):
         print(f"{name} is skipped: {error}", file=sys.stderr)
         return Missing("skipped", str(error))
-    except BadInput as error:
-        print(f"error: {name}: {error}", file=sys.stderr)
-        return Missing("failed", str(error))
+    print(f"error: {name}: {error}", file=sys.stderr)
+    return Missing("failed", str(error))
 
 
 def _record(request: Request, networks: Mapping[str, Network | Missing]) -> RunRecord:
     models = {}
     for name, network in networks.items():
         if isinstance(network, Network):
-            sources = {w.file: w.sha256 for w in network.card.weights if w.needed_by in (None, network.spec.variant)}
+            sources = {w.file: w.sha256 for w in network.card.files if w.needed_by in (None, network.spec.variant)}
             models[name] = {"onnx": sha256_of(network.model), **sources}
     notes = (*request.notes, *(f"{s.dataset}:{s.split}: {note}" for s in request.splits for note in s.notes))
     return RunRecord(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,13 +33,18 @@ class Session:
 
 @dataclass(frozen=True)
 class Sample:
-    """One labelled face image. ``name`` is unique in its split; for folder datasets it is the file name."""
+    """One labelled face. ``name`` is unique in its split; for folder datasets it is the file name.
+
+    ``path`` is its image. A data set without images has ``features`` instead, by the tap that they were taken at, each
+    a vector (F,) of float32; ``path`` is then the file of one of them.
+    """
 
     name: str
     path: Path
     age: float | None
     """years"""
     gender: Literal["male", "female"] | None
+    features: Mapping[str, np.ndarray[Any, Any]] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

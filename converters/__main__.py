@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from converters import bisect
 from converters.caffe import command as caffe
 from converters.errors import Parser, run_command
+from converters.keras import command as keras
 
 
 def _parser() -> Parser:
@@ -15,6 +16,7 @@ def _parser() -> Parser:
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
     caffe.add_command(commands)
+    keras.add_command(commands)
     bisect.add_command(commands)
     return parser
 

@@ -83,9 +83,15 @@ def seeded_inputs(shapes: Mapping[str, Sequence[int]], batch: int, largest: floa
     return {name: values.astype(np.float32) for name, values in found.items()}
 
 
-def compare(judge: Run, runs: Mapping[str, Run], inputs: Iterable[Mapping[str, Array]]) -> list[Comparison]:
+def compare(
+    judge: Run,
+    runs: Mapping[str, Run],
+    inputs: Iterable[Mapping[str, Array]],
+    passes: Callable[[Array, Difference], bool] = close_enough,
+) -> list[Comparison]:
     """Run the judge and each of ``runs`` on each of the inputs; return a row an output and runtime.
 
+    ``passes`` says whether an output may be so far from what the judge has.
     Where the judge itself has numbers that are not finite there is nothing to compare; an output that never has finite
     ones does not pass.
     """
@@ -99,6 +105,6 @@ def compare(judge: Run, runs: Mapping[str, Run], inputs: Iterable[Mapping[str, A
             for output, found in differences(expected, run(feeds)).items():
                 earlier, ok = worst.get((output, runtime), (Difference(0.0, 0.0), True))
                 largest = Difference(max(earlier.max_abs, found.max_abs), max(earlier.max_rel, found.max_rel))
-                worst[output, runtime] = largest, ok and close_enough(expected[output], found)
+                worst[output, runtime] = largest, ok and passes(expected[output], found)
     never = Difference(math.inf, math.inf), False
     return [Comparison(name, runtime, *worst.get((name, runtime), never)) for runtime in runs for name in outputs]

@@ -13,8 +13,9 @@ from typing import TypeVar
 
 import pytest
 
-from zoo.card import Card, Weights, find_card
+from zoo.card import Card, find_card
 from zoo.download import Unreachable
+from zoo.fields import Weights
 from zoo.store import _fetch, build, fetch_weights, mirror_folder
 
 Wanted = TypeVar("Wanted")

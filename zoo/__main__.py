@@ -1,4 +1,4 @@
-"""``python -m zoo``: list, show, fetch, build and verify the networks.
+"""``python -m zoo``: what each network is, and how to get it as ONNX. The larger commands have modules of their own.
 
 A name may be a glob, and no name means all. Everything heavy is imported by the command that needs it.
 """
@@ -8,15 +8,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from converters.errors import BAD_INPUT, CHECK_FAILED, DONE, NOT_USABLE, Parser, run_command
-
-if TYPE_CHECKING:
-    from zoo.card import Card
+from converters.errors import BAD_INPUT, DONE, Parser, run_command
+from zoo import build_command, inspect, selection, tap, verify_command
 
 
 def list_networks(arguments: argparse.Namespace) -> int:
@@ -27,7 +23,11 @@ def list_networks(arguments: argparse.Namespace) -> int:
     from zoo.describe import listing
 
     rows = listing(find_networks("all"))
-    print(json.dumps(rows, indent=2) if arguments.json else tabulate(rows, headers="keys"))
+    if arguments.json:
+        print(json.dumps(rows, indent=2))
+        return DONE
+    told = [row | {"parameters": "" if row["parameters"] is None else f"{row['parameters']:,}"} for row in rows]
+    print(tabulate(told, headers="keys", disable_numparse=True, colalign=["left"] * 4 + ["right"] + ["left"] * 2))
     return DONE
 
 
@@ -48,7 +48,7 @@ def fetch(arguments: argparse.Namespace) -> int:
 
     seen: set[Path] = set()
     out_of_reach: dict[str, Unreachable] = {}
-    for name, card in _chosen(arguments.names).items():
+    for name, card in selection.networks(arguments.names).items():
         try:
             files = fetch_weights(card, arguments.mirror, variant=card.networks()[name].variant)
         except Unreachable as error:
@@ -61,41 +61,6 @@ def fetch(arguments: argparse.Namespace) -> int:
     for text in out_of_reach:
         print(f"error: {text}", file=sys.stderr)
     return BAD_INPUT if out_of_reach else DONE
-
-
-def build(arguments: argparse.Namespace) -> int:
-    """Build the networks' ONNX files; the variants of one card share theirs."""
-    from zoo import store
-
-    for card in _graphs(arguments.names):
-        ready, start = store.built(card), time.perf_counter()
-        path = store.build(card, arguments.mirror)
-        took = "up to date" if ready else f"{time.perf_counter() - start:.1f} s"
-        print(f"{path}  {path.stat().st_size} bytes  {took}", flush=True)
-    return DONE
-
-
-def verify(arguments: argparse.Namespace) -> int:
-    """Compare every built network with the golden outputs of the original on every runtime that is here."""
-    from zoo import store
-    from zoo.verify import as_table, compare
-
-    rows = [row for card in _graphs(arguments.names) for row in compare(card, store.build(card, arguments.mirror))]
-    print(json.dumps([vars(row) for row in rows], indent=2) if arguments.json else as_table(rows))
-    if all(row.verdict == "skipped" for row in rows):
-        print("error: nothing was compared, since no runtime is installed", file=sys.stderr)
-        return NOT_USABLE
-    return CHECK_FAILED if any(row.verdict == "failed" for row in rows) else DONE
-
-
-def _chosen(names: Sequence[str]) -> dict[str, Card]:
-    from zoo.card import find_networks
-
-    return find_networks(",".join(names) or "all")
-
-
-def _graphs(names: Sequence[str]) -> list[Card]:
-    return list({card.name: card for card in _chosen(names).values()}.values())
 
 
 def _parser() -> Parser:
@@ -111,17 +76,11 @@ def _parser() -> Parser:
     listed = command(list_networks, "list", "every network: task, format, state, licence")
     shown = command(show, "show", "everything about one network")
     shown.add_argument("name", metavar="NAME")
-    brought = command(fetch, "fetch", "bring the files of the networks into the store")
-    made = command(build, "build", "convert the networks to ONNX, where that is not done yet")
-    compared = command(
-        verify, "verify", "compare the networks with the original's outputs, on each runtime and batch size"
-    )
-    for several in (brought, made, compared):
-        several.add_argument("names", nargs="*", metavar="NAME", help="a network or a glob; none: all")
-        text = "look here first for the files, by name (default: $ZOO_MIRROR)"
-        several.add_argument("--mirror", type=Path, metavar="DIR", help=text)
-    for told in (listed, shown, compared):
+    for told in (listed, shown):
         told.add_argument("--json", action="store_true", help="for programs")
+    selection.add_names(command(fetch, "fetch", "bring the files of the networks into the store"))
+    for module in (build_command, verify_command, inspect, tap):
+        module.add_command(commands)
     return parser
 
 

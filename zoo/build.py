@@ -8,14 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import converters
 from converters.errors import BadInput
+from zoo import formats
 from zoo.card import Card
-
-if TYPE_CHECKING:
-    import onnx
 
 
 def metadata(card: Card) -> dict[str, str]:
@@ -36,28 +33,29 @@ def metadata(card: Card) -> dict[str, str]:
 
 def model_key(card: Card) -> str:
     """Return 16 hexadecimal digits that change whenever the bytes of the card's ONNX file do."""
-    sources = [weights.sha256 for weights in card.graph()]
+    sources = [card.format, *(weights.sha256 for weights in card.graph())]
     return hashlib.sha256(_json([sources, converters.VERSION, card.convert, metadata(card)]).encode()).hexdigest()[:16]
 
 
 def model_bytes(card: Card, files: dict[str, Path]) -> bytes:
     """Convert the card's files (file name -> path). Raises what the converter raises."""
-    from converters.caffe import convert, to_bytes
-
     paths = {weights.role: files[weights.file] for weights in card.graph()}
-    model = convert(paths["prototxt"], paths["caffemodel"], metadata=metadata(card), **card.convert)
-    _refuse_other_names(card, model)
-    return to_bytes(model)
+    content = formats.find(card.format).model_bytes(paths, card.convert, metadata(card))
+    _refuse_other_names(card, content)
+    return content
 
 
-def _refuse_other_names(card: Card, model: onnx.ModelProto) -> None:
+def _refuse_other_names(card: Card, content: bytes) -> None:
     """Raise BadInput where the card speaks of inputs, outputs or sizes that the graph does not have."""
-    inputs = {i.name: [d.dim_value for d in i.type.tensor_type.shape.dim[1:]] for i in model.graph.input}
-    outputs = [output.name for output in model.graph.output]
+    import onnx
+
+    graph = onnx.load_from_string(content).graph
+    inputs = {i.name: [d.dim_value for d in i.type.tensor_type.shape.dim[1:]] for i in graph.input}
+    outputs = [output.name for output in graph.output]
     for spec in card.input:
-        wanted = [3, spec.size[1], spec.size[0]]
-        if inputs.get(spec.name) != wanted:
-            raise BadInput(f"card {card.name}: input {spec.name!r} of shape {wanted}; the network has {inputs}")
+        wanted = {crop.name: [spec.depth, spec.size[1], spec.size[0]] for crop in spec.tensors}
+        if inputs != wanted:
+            raise BadInput(f"card {card.name}: inputs of the shapes {wanted}; the network has {inputs}")
     for head in card.heads:
         if head.output not in outputs:
             raise BadInput(f"card {card.name}: head output {head.output!r}; the network has {', '.join(outputs)}")

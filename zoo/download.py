@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from converters.errors import BadInput
-from zoo.card import Weights
+from zoo.fields import Weights
+from zoo.progress import task
 
 CHUNK = 1 << 20
 
@@ -95,7 +95,7 @@ def _receive(url: str, weights: Weights, part: Path, timeout_s: float) -> None:
         if promised not in {None, weights.size}:
             discard(part)
             raise WrongBytes(f"{weights.file} from {url}: expected {weights.size} bytes, got {promised}")
-        with writing(part), _opened(part, "ab") as out, _progress(weights, done) as advance:
+        with writing(part), _opened(part, "ab") as out, task(weights.file, weights.size, "bytes") as advance:
             out.truncate(done)
             limit = weights.size + (promised is None)
             while done < limit and (chunk := _read(response, url, min(CHUNK, limit - done))):
@@ -161,18 +161,3 @@ def sha256_of(path: Path) -> str:
 
 def _reason(error: Exception) -> str:
     return str(getattr(error, "reason", None) or error or type(error).__name__)
-
-
-@contextmanager
-def _progress(weights: Weights, done: int) -> Iterator[Callable[[int], None]]:
-    """Yield what is to be told the bytes that have arrived; it draws a bar when a person is watching."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(weights.file, total=weights.size, completed=done)
-        yield lambda arrived: progress.update(task, completed=arrived)

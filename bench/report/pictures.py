@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from io import BytesIO
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,33 +17,76 @@ from bench.results import write_atomically
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377")
+"""Paul Tol's bright colours, which the colour-blind can tell apart."""
+
 
 def latency(results: Sequence[Result], out: Path) -> str | None:
-    """Draw each backend's times as a box (quartiles; whiskers p5 to p95); return the file's name, if any."""
+    """Draw each network's times as a box a backend (quartiles; whiskers p5 to p95); return the file's name, if any.
+
+    Networks differ by a factor of hundreds, so the axis is logarithmic.
+    """
     timed = [r for r in results if r.latency is not None]
     if not timed:
         return None
-    figure, axes = _figure(9, 0.9 + 0.42 * len(timed), 1)
-    names = [f"{r.case.network}, batch {r.case.batch}\n{r.case.backend} on {r.case.device}" for r in timed]
-    times = [r.latency.times_ms for r in timed if r.latency is not None]
-    axes[0].boxplot(times, orientation="horizontal", whis=(5, 95), showfliers=False, tick_labels=names, widths=0.6)
-    axes[0].invert_yaxis()
-    axes[0].set_xlim(left=0)
-    axes[0].set_xlabel("ms a run; box: quartiles, whiskers: p5 to p95")
-    axes[0].tick_params(axis="y", labelsize=7)
+    groups: dict[str, list[Result]] = {}
+    for result in timed:
+        groups.setdefault(_network(result), []).append(result)
+    places = dict.fromkeys(_backend(result) for result in timed)
+    colours = dict(zip(places, cycle(COLOURS), strict=False))
+    figure, axes = _figure(9, 1.3 + 0.16 * len(timed) + 0.12 * len(groups), 1)
+    at, ticks = 0.0, []
+    for members in groups.values():
+        ticks.append(at + (len(members) - 1) / 2)
+        for result in members:
+            assert result.latency is not None
+            colour = colours[_backend(result)]
+            axes[0].boxplot(
+                [result.latency.times_ms],
+                positions=[at],
+                widths=0.8,
+                orientation="horizontal",
+                whis=(5, 95),
+                showfliers=False,
+                patch_artist=True,
+                boxprops={"facecolor": colour, "edgecolor": colour},
+                whiskerprops={"color": colour},
+                capprops={"color": colour},
+                medianprops={"color": "black"},
+            )
+            at += 1
+        at += 0.8
+    axes[0].set_yticks(ticks, list(groups))
+    axes[0].set_ylim(at, -1)
+    axes[0].set_xscale("log")
+    axes[0].xaxis.set_major_formatter("{x:g}")
+    axes[0].set_xlabel("ms a run, logarithmic; box: quartiles, black: median, whiskers: p5 to p95")
+    axes[0].tick_params(axis="y", labelsize=8)
     axes[0].grid(axis="x", alpha=0.3)
+    for name, colour in colours.items():
+        axes[0].plot([], [], color=colour, linewidth=6, label=name)
+    figure.legend(loc="outside upper center", ncols=len(colours), fontsize=8, frameon=False)
     return _save(figure, out, "latency")
 
 
 def confusion(table: dict[str, Any], split: str, out: Path) -> str:
     """Draw our table of column shares, beside the published one where there is one; return the file's name."""
-    published = table["published"]
-    figure, axes = _figure(6 if published is None else 11.5, 5.2, 1 if published is None else 2)
-    _heat_map(axes[0], table["shares"], table["labels"], f"{table['network']} on {split}")
+    published, side = table["published"], 1.6 + 0.45 * max(8, len(table["labels"]))
+    figure, axes = _figure(side if published is None else 2 * side, 0.95 * side, 1 if published is None else 2)
+    _heat_map(axes[0], table["shares"], table["labels"], f"{table['title']}\non {split}")
     if published is not None:
-        _heat_map(axes[1], published, table["labels"], f"published ({table['where'].partition(';')[0]})")
+        _heat_map(axes[1], published, table["labels"], f"published\n({table['where'].partition(';')[0]})")
     number = "" if table["number"] == 1 else f"-{table['number']}"
-    return _save(figure, out, f"confusion-{table['network']}-{split}{number}")
+    return _save(figure, out, f"confusion-{table['title']}-{split}{number}")
+
+
+def _network(result: Result) -> str:
+    case = result.case
+    return f"{case.network}, batch {case.batch}" + ("" if case.precision == "fp32" else f", {case.precision}")
+
+
+def _backend(result: Result) -> str:
+    return f"{result.case.backend} on {result.case.device}"
 
 
 def _heat_map(axes: Axes, shares: np.ndarray[Any, Any], labels: Sequence[str], title: str) -> None:
@@ -51,11 +95,11 @@ def _heat_map(axes: Axes, shares: np.ndarray[Any, Any], labels: Sequence[str], t
         value = shares[row, column]
         text, dark = ("-" if np.isnan(value) else f"{value:.2f}"), value > 0.5
         axes.text(column, row, text, ha="center", va="center", fontsize=8, color="white" if dark else "black")
-    axes.set_xticks(range(len(labels)), labels)
-    axes.set_yticks(range(len(labels)), labels)
+    axes.set_xticks(range(len(labels)), labels, fontsize=8)
+    axes.set_yticks(range(len(labels)), labels, fontsize=8)
     axes.set_xlabel("true age group")
     axes.set_ylabel("predicted age group")
-    axes.set_title(title, fontsize=10)
+    axes.set_title(title, fontsize=9)
 
 
 def _figure(width: float, height: float, columns: int) -> tuple[Any, list[Axes]]:

@@ -1,16 +1,14 @@
-"""The rows of every table of a report, with units in the header and intervals in the cells."""
+"""The rows of the tables on where a run ran, how fast, and what it did not measure; units stand in the headers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from bench.records import Confusion, Result, RunRecord, Score
+from bench.records import Result, RunRecord
 from bench.statistics import ENOUGH, median_interval, percentile
-from converters.errors import BadInput
-from zoo.card import Card, find_card
 
 Row = dict[str, Any]
 
@@ -34,165 +32,103 @@ def where_rows(run: RunRecord) -> list[Row]:
 
 
 def latency_rows(results: Sequence[Result]) -> list[Row]:
-    """Return one row for each latency that was measured."""
+    """Return one row for each latency that was measured; of the backends of one network the fastest is in bold."""
+    timed = [(r, r.latency) for r in results if r.latency is not None]
+    medians = [float(np.median(latency.times_ms)) for _, latency in timed]
+    fastest: dict[tuple[Any, ...], float] = {}
+    for (result, _), middle in zip(timed, medians, strict=True):
+        fastest[_rivals(result)] = min(middle, fastest.get(_rivals(result), middle))
     rows = []
-    for result in results:
-        if result.latency is None:
-            continue
-        case, times = result.case, result.latency.times_ms
-        middle = float(np.median(times))
+    for (result, latency), middle in zip(timed, medians, strict=True):
+        case, times = result.case, latency.times_ms
         low, high = median_interval(times)
         p10, p90 = percentile(times, 10), percentile(times, 90)
+        mark = "**" if middle == fastest[_rivals(result)] else ""
         rows.append(
             {
                 "network": case.network,
                 "backend": case.backend,
                 "device": case.device,
+                "precision": case.precision,
                 "batch": case.batch,
                 "threads": case.threads,
-                "p50 ms [95 %]": f"{middle:.2f} [{low:.2f}, {high:.2f}]",
+                "p50 ms [95 %]": f"{mark}{middle:.2f}{mark} [{low:.2f}, {high:.2f}]",
                 "p90 ms": _few(p90, 90),
                 "p99 ms": _few(percentile(times, 99), 99),
                 "spread": "-" if p10 is None or p90 is None else f"{(p90 - p10) / middle:.0%}",
                 "images/s": f"{1000 * case.batch / middle:.1f}",
-                "cold start ms": " + ".join(f"{result.latency.cold_ms[s]:.0f}" for s in ("import", "load", "first")),
+                "cold start ms": " + ".join(f"{latency.cold_ms[s]:.0f}" for s in ("import", "load", "first")),
                 "memory MB": "-" if result.memory_mb is None else f"{result.memory_mb:.0f}",
-                "placement": _placement(result),
-                "parity": _parity(result),
+                "placement": placement(result),
+                "parity": parity(result),
                 "n": len(times),
+                "warnings": ", ".join(kind(w) for w in result.warnings) or "-",
             }
         )
     return rows
 
 
-def accuracy_rows(results: Sequence[Result]) -> list[Row]:
-    """Return one row for each network and backend that was scored on one split."""
-    rows = []
+def shared(rows: Sequence[Row], columns: Sequence[str]) -> tuple[str, list[Row]]:
+    """Take out those of ``columns`` that are the same in all rows: return them as words, and the narrower rows."""
+    same = [c for c in columns if rows and c in rows[0] and len({row[c] for row in rows}) == 1]
+    words = ", ".join(f"{column} {rows[0][column]}" for column in same)
+    return words, [{name: value for name, value in row.items() if name not in same} for row in rows]
+
+
+def unmeasured_rows(results: Sequence[Result]) -> list[Row]:
+    """Return every case that was skipped or failed; those of one reason in one row.
+
+    A row that names several networks and several backends stands for each network on each backend.
+    """
+    backends: dict[tuple[Any, ...], list[str]] = {}
     for result in results:
         if result.status != "ok":
-            continue
-        found = {(s.task, s.metric): s for s in result.scores}
-        rows.append(
-            {
-                "network": result.case.network,
-                "backend": result.case.backend,
-                "device": result.case.device,
-                "exact %": _share(found.get(("age_group", "accuracy"))),
-                "one-off %": _share(found.get(("age_group", "one_off"))),
-                "MAE years": _years(found.get(("age", "mae")), derived=_is_derived(result.case.network)),
-                "gender %": _share(found.get(("gender", "accuracy"))),
-                "n": _counts(result.scores),
-                "placement": _placement(result),
-                "parity": _parity(result),
-            }
-        )
-    return rows
-
-
-def claim_rows(networks: Iterable[str]) -> list[Row]:
-    """Return one row for each published number of the networks' cards."""
+            case = result.case
+            alike = case.model_copy(update={"network": "", "backend": ""})
+            backends.setdefault((result.status, result.reason, alike, case.network), []).append(case.backend)
+    networks: dict[tuple[Any, ...], list[str]] = {}
+    for (status, reason, alike, network), on in backends.items():
+        networks.setdefault((status, reason, alike, tuple(on)), []).append(network)
     rows = []
-    for card in _cards(networks):
-        for claim in card.published:
-            if claim.value is None:
-                continue
-            unit = " years" if claim.metric == "mae" else " %"
-            value, sd = (x if x is None or claim.metric == "mae" else 100 * x for x in (claim.value, claim.sd))
-            rows.append(
-                {
-                    "network": card.name,
-                    "what": f"{claim.task} {claim.metric}".replace("_", " "),
-                    "published": f"{value:.4g}" + ("" if sd is None else f" ± {sd:.2g}") + unit,
-                    "measured on": f"{claim.dataset}, {claim.split}",
-                    "where": claim.where,
-                    "note": claim.note,
-                }
-            )
+    for (status, reason, alike, on), found in networks.items():
+        case = alike.model_copy(update={"network": ", ".join(found), "backend": ", ".join(on)})
+        rows.append({"status": status, "cases": len(found) * len(on), "which": str(case), "reason": reason})
     return rows
 
 
-def confusions(results: Sequence[Result]) -> list[dict[str, Any]]:
-    """Return each network's age-group tables: ours once for all backends that agree, and the published one."""
-    tables: dict[tuple[str, Confusion], list[str]] = {}
+def warned(results: Sequence[Result]) -> dict[str, list[str]]:
+    """Return every warning by its kind, as what it says and of which cases."""
+    found: dict[str, dict[str, list[str]]] = {}
     for result in results:
-        for score in result.scores:
-            if score.task == "age_group" and score.confusion is not None:
-                tables.setdefault((result.case.network, score.confusion), []).append(result.case.backend)
-    found: list[dict[str, Any]] = []
-    for (network, counted), backends in tables.items():
-        counts = np.asarray(counted.counts, dtype=float)
-        totals = counts.sum(axis=0)
-        shares = np.divide(counts, totals, out=np.full_like(counts, np.nan), where=totals > 0)
-        published = next((c for card in _cards([network]) for c in card.published if c.confusion is not None), None)
-        found.append(
-            {
-                "network": network,
-                "number": 1 + sum(other["network"] == network for other in found),
-                "backends": backends,
-                "labels": counted.labels,
-                "shares": shares,
-                "rows": _confusion_rows(counted.labels, shares),
-                "totals": [int(t) for t in totals],
-                "published": None
-                if published is None or published.confusion is None
-                else np.asarray(published.confusion),
-                "published_rows": []
-                if published is None or published.confusion is None
-                else _confusion_rows(published.labels or (), np.asarray(published.confusion)),
-                "where": "" if published is None else f"{published.dataset}, {published.split}; {published.where}",
-            }
-        )
-    return found
+        for warning in result.warnings:
+            found.setdefault(kind(warning), {}).setdefault(warning, []).append(_few_words(result))
+    return {name: [f"{', '.join(on)}: {text}" for text, on in told.items()] for name, told in found.items()}
 
 
-def _confusion_rows(labels: Sequence[str], shares: np.ndarray[Any, Any]) -> list[Row]:
-    return [
-        {
-            "predicted \\ true": label,
-            **{true: "-" if np.isnan(v) else f"{v:.3f}" for true, v in zip(labels, row, strict=True)},
-        }
-        for label, row in zip(labels, shares, strict=True)
-    ]
+def kind(warning: str) -> str:
+    """Return what sort of warning it is: its first word."""
+    return warning.partition(" ")[0].rstrip(":")
 
 
-def _cards(networks: Iterable[str]) -> list[Card]:
-    found: dict[str, Card] = {}
-    for network in networks:
-        try:
-            card = find_card(network)
-        except BadInput:  # a run of long ago may hold a network that the zoo no longer has
-            continue
-        found[card.name] = card
-    return list(found.values())
-
-
-def _is_derived(network: str) -> bool:
-    return any(head.task == "age_group" for card in _cards([network]) for head in card.heads)
-
-
-def _share(score: Score | None) -> str:
-    if score is None:
-        return "-"
-    return f"{100 * score.value:.1f} [{100 * score.ci95[0]:.1f}, {100 * score.ci95[1]:.1f}]"
-
-
-def _years(score: Score | None, *, derived: bool) -> str:
-    if score is None:
-        return "-"
-    return f"{score.value:.2f} [{score.ci95[0]:.2f}, {score.ci95[1]:.2f}]" + (" *derived*" if derived else "")
-
-
-def _counts(scores: Sequence[Score]) -> str:
-    counts = {s.task.replace("_", " "): s.n for s in scores}
-    return ", ".join(f"{n} {task}" for task, n in counts.items())
-
-
-def _placement(result: Result) -> str:
+def placement(result: Result) -> str:
+    """Return how many nodes ran where."""
     return ", ".join(f"{n} {place}" for place, n in (result.placement or {}).items()) or "-"
 
 
-def _parity(result: Result) -> str:
+def parity(result: Result) -> str:
+    """Return how far the outputs were from the source framework's."""
     return "-" if result.parity is None else f"{result.parity.max_abs:.1e}"
+
+
+def _rivals(result: Result) -> tuple[Any, ...]:
+    case: Mapping[str, Any] = result.case.model_dump()
+    return tuple(case[key] for key in ("network", "precision", "batch", "threads"))
+
+
+def _few_words(result: Result) -> str:
+    case = result.case
+    on = f" on {case.dataset}:{case.split}" if case.dataset else f", batch {case.batch}"
+    return f"{case.kind} of {case.network}, {case.backend} on {case.device}{on}"
 
 
 def _few(value: float | None, q: int) -> str:

@@ -15,6 +15,7 @@ import zoo.card
 import zoo.golden
 import zoo.store
 from bench import latency
+from bench import run as running
 from bench.accuracy import Network
 from bench.types import Sample, Split
 from converters.caffe.schema import messages
@@ -96,6 +97,7 @@ def tiny_zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TinyZoo:
     monkeypatch.setattr(zoo.card, "all_cards", lambda: cards)
     monkeypatch.setattr(zoo.store, "all_cards", lambda: cards)
     monkeypatch.setattr(zoo.golden, "FOLDER", golden)
+    monkeypatch.setattr(running, "cores", lambda: 1)  # no process of its own for a network that takes no time
     monkeypatch.setattr(latency, "ROUNDS", 2)
     monkeypatch.setattr(latency, "ROUND_SECONDS", 0.01)
     monkeypatch.setattr(latency, "WARM_UP_WINDOW", 0.005)

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from bench.heads import Prediction
 from bench.metrics import confusion, scores, share
 from bench.types import Sample
-from zoo.card import AGE_GROUPS, Head
+from zoo.fields import AGE_GROUPS, Head
 
 AGE = Head(task="age_group", output="prob", decode="argmax", labels=AGE_GROUPS)
 GENDER = Head(task="gender", output="prob", decode="argmax", labels=("female", "male"))
@@ -85,6 +85,41 @@ def test_the_interval_of_the_error_is_near_the_normal_one_and_always_the_same():
 def test_one_face_has_an_interval_of_no_width():
     found = by_name(scores(AGE, Prediction(years=np.array([12.0])), faces([10])))
     assert found["age", "mae"].ci95 == (2, 2)
+
+
+def test_a_network_is_scored_on_its_own_groups_and_whoever_is_in_none_of_them_does_not_count():
+    labels = tuple(f"{first}-{first + 4}" for first in range(0, 60, 5))
+    head = Head(task="age_group", output="age_group", decode="argmax", labels=labels)
+    samples = faces([0, 4, 5, 59, 60, 88, 34.9, None])  # 60 and 88 are beyond the last group
+    prediction = Prediction(group=np.array([0, 1, 1, 11, 11, 3, 6, 2]), decode={"age_group": "argmax"})
+    found = by_name(scores(head, prediction, samples))
+    exact, near = found["age_group", "accuracy"], found["age_group", "one_off"]
+    assert (exact.n, near.n) == (5, 5)
+    assert exact.value == pytest.approx(4 / 5)
+    assert near.value == 1
+    assert exact.confusion.labels == labels
+    assert np.array(exact.confusion.counts)[1, 0] == 1
+    assert set(found) == {("age_group", "accuracy"), ("age_group", "one_off")}
+
+
+def test_every_score_says_its_head_how_it_was_read_and_what_is_derived():
+    ages = Head(task="age", output="years", decode="scalar", labels=())
+    prediction = Prediction(
+        group=np.array([4]), years=np.array([28.0]), decode={"age_group": "borders", "age": "scalar"}
+    )
+    found = by_name(scores(ages, prediction, faces([30])))
+    assert {key: (s.head, s.decode, s.derived) for key, s in found.items()} == {
+        ("age_group", "accuracy"): ("years", "borders", True),
+        ("age_group", "one_off"): ("years", "borders", True),
+        **{("age", metric): ("years", "scalar", False) for metric in ("mae", "rmse", "cs5")},
+    }
+    assert found["age_group", "accuracy"].confusion.labels == AGE_GROUPS
+    prediction = Prediction(
+        group=np.array([4]), years=np.array([28.0]), decode={"age_group": "argmax", "age": "expectation"}
+    )
+    found = by_name(scores(AGE, prediction, faces([30])))
+    assert not found["age_group", "accuracy"].derived
+    assert (found["age", "mae"].decode, found["age", "mae"].derived) == ("expectation", True)
 
 
 def test_no_label_no_score():

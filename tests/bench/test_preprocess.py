@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from bench.preprocess import Unreadable, prepare, read_image
-from zoo.card import InputSpec
+from zoo.fields import InputSpec
 
 MEAN = (78.4263377603, 87.7689143744, 114.895847746)
 
@@ -26,14 +26,14 @@ def image():
 def test_channel_mean_equals_opencvs_own_blob(image, channels, scale):
     blob = cv2.dnn.blobFromImage(image, scale, (11, 7), MEAN, swapRB=channels == "RGB", crop=False)
     # OpenCV swaps the mean's channels with the image's, so that the mean is given in the order of the output
-    tensor = prepare(image, spec(channels=channels, mean=MEAN, scale=scale))
+    tensor = prepare(image, spec(channels=channels, mean=MEAN, scale=scale))["data"]
     assert tensor.dtype == np.float32
     assert_allclose(tensor[None], blob, rtol=0, atol=1e-4)
 
 
 def test_mean_image_is_subtracted_before_the_centre_is_cut(image):
     mean_image = np.random.default_rng(2).uniform(0, 255, (3, 9, 15)).astype(np.float32)
-    tensor = prepare(image, spec(resize=(15, 9), mean_image="mean"), mean_image)
+    tensor = prepare(image, spec(resize=(15, 9), mean_image="mean"), mean_image)["data"]
     whole = cv2.resize(image, (15, 9), interpolation=cv2.INTER_LINEAR)
     for channel, row, column in np.ndindex(3, 7, 11):
         expected = float(whole[row + 1, column + 2, channel]) - mean_image[channel, row + 1, column + 2]
@@ -48,7 +48,37 @@ def test_a_mean_image_that_is_missing_or_of_another_shape_is_an_error(image):
 
 
 def test_no_mean_no_scale_is_the_resized_image_itself(image):
-    assert_array_equal(prepare(image, spec()), cv2.resize(image, (11, 7)).transpose(2, 0, 1).astype(np.float32))
+    tensor = prepare(image, spec())["data"]
+    assert_array_equal(tensor, cv2.resize(image, (11, 7)).transpose(2, 0, 1).astype(np.float32))
+
+
+def test_grey_is_one_channel_of_the_television_weights(image):
+    (tensor,) = prepare(image, spec(size=(17, 13), resize=(17, 13), channels="GRAY", mean=(100,), scale=0.5)).values()
+    assert tensor.shape == (1, 13, 17)
+    grey = np.rint(image @ np.array([0.114, 0.587, 0.299]))  # blue, green, red, by ITU-R BT.601
+    assert_allclose(tensor[0], (grey - 100) * 0.5, atol=0.5)
+
+
+@pytest.mark.parametrize("share", [1.4, 2.0, 1.0, 0.6, 0.25])
+def test_a_share_of_the_face_is_its_middle_or_has_a_margin_of_repeated_border(image, share):
+    height, width = image.shape[:2]
+    down, right = (round(side * (share - 1) / 2) for side in (height, width))
+    rows = np.clip(np.arange(-down, height + down), 0, height - 1)
+    columns = np.clip(np.arange(-right, width + right), 0, width - 1)
+    cut = image[np.ix_(rows, columns)]
+    size = (cut.shape[1], cut.shape[0])
+    tensor = prepare(image, spec(share=share, size=size, resize=size))["data"]
+    assert_array_equal(tensor, cut.transpose(2, 0, 1))
+
+
+def test_each_crop_is_a_tensor_of_its_own(image):
+    crops = ({"name": "near", "share": 0.5}, {"name": "far", "share": 1.5})
+    tensors = prepare(image, spec(share=0.8, crops=crops, channels="RGB", mean=(1, 2, 3), scale=2))
+    assert list(tensors) == ["data", "near", "far"]
+    for (name, tensor), share in zip(tensors.items(), (0.8, 0.5, 1.5), strict=True):
+        alone = prepare(image, spec(name=name, share=share, channels="RGB", mean=(1, 2, 3), scale=2))
+        assert_array_equal(tensor, alone[name])
+    assert np.ptp([tensor.mean() for tensor in tensors.values()]) > 1
 
 
 def test_read_image_gives_bgr(tmp_path):

@@ -1,6 +1,7 @@
 """Workers from the harness's side: answers, refusals, and every way to die."""
 
 import gc
+import math
 import os
 import signal
 import time
@@ -103,6 +104,16 @@ def test_ctrl_c_is_the_harness_to_handle_not_the_workers(monkeypatch, feeds):
         worker.ask("load", model="none")
         os.kill(worker.process.pid, signal.SIGINT)
         worker.ask("run", feeds)
+
+
+@pytest.mark.parametrize(
+    ("count", "seconds", "most", "runs"),
+    [(5, 0, math.inf, 5), (5, 0.035, math.inf, 7), (5, 0, 0.012, 3), (1, 0.2, 0.0, 1), (9, 0.02, 0.022, 5)],
+)
+def test_timing_stops_by_count_and_time_or_by_the_most_time_there_is(monkeypatch, count, seconds, most, runs):
+    clock = iter(range(0, 10**9, 2_500_000))  # each look at it takes 2.5 ms, so a run 2.5 and a whole turn 5
+    monkeypatch.setattr("bench.worker.perf_counter_ns", lambda: next(clock))
+    assert timed(lambda feeds: feeds, {}, count, seconds, most) == [2_500_000] * runs
 
 
 def test_no_garbage_is_collected_while_runs_are_timed():

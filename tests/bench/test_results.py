@@ -65,10 +65,24 @@ def test_a_line_has_the_keys_of_the_contract(tmp_path):
     ]
     assert timed["latency"] == {"times_ms": [1.5, 1.25], "cold_ms": {"import": 1, "load": 2, "first": 3}}
     assert list(timed["parity"]) == ["reference", "max_abs", "max_rel"]
-    assert list(accurate["scores"][0]) == ["task", "metric", "value", "ci95", "n", "confusion"]
+    wanted = ["task", "metric", "value", "ci95", "n", "confusion", "head", "decode", "derived"]
+    assert list(accurate["scores"][0]) == wanted
     assert accurate["scores"][0]["confusion"] == {"labels": ["male", "female"], "counts": [[3, 1], [0, 2]]}
     assert list(accurate["fingerprint"]) == ["split_sha256", "n", "label_rule"]
     assert read_results(tmp_path) == [ok(), scored]
+
+
+def test_a_score_of_before_there_were_several_heads_is_still_read(tmp_path):
+    case = latency_case("opencv", kind="accuracy", dataset="sample", split="all")
+    score = Score(task="gender", metric="accuracy", value=0.8, ci95=(0.5, 0.9), n=6)
+    ResultsFile(tmp_path, []).add([Result(case=case, status="ok", scores=(score,))])
+    line = json.loads((tmp_path / RESULTS).read_text())
+    for key in ("head", "decode", "derived"):
+        del line["scores"][0][key]
+    (tmp_path / RESULTS).write_text(json.dumps(line) + "\n")
+    (found,) = read_results(tmp_path)
+    assert found.scores == (score,)
+    assert (score.head, score.decode, score.derived) == (None, None, None)
 
 
 def test_a_result_that_is_not_ok_says_why():

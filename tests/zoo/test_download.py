@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from tiny import Served, files_in, weights_of
 
-from zoo.card import Weights
 from zoo.download import Unreachable, WrongBytes, from_folder, from_stream, from_url
+from zoo.fields import Weights
 
 CONTENT = np.random.default_rng(7).bytes(300_007)
 

@@ -18,14 +18,27 @@ from pathlib import Path
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from tiny import CAFFEMODEL, MEAN, PROTOTXT, Served, files_in, make_wheel, tiny_card
+from tiny import (
+    ARCHITECTURE,
+    CAFFEMODEL,
+    KERAS,
+    MEAN,
+    PROTOTXT,
+    Served,
+    bundled_card,
+    files_in,
+    make_wheel,
+    seeded_card,
+    tiny_card,
+)
 
 import converters
 from converters.errors import BadInput
 from zoo import store as zoo_store
 from zoo.build import metadata, model_key
-from zoo.card import Card, InputSpec
+from zoo.card import Card
 from zoo.download import Unreachable, WrongBytes
+from zoo.fields import InputSpec
 from zoo.store import build, built, fetch_weights, home, mirror_folder, state
 
 
@@ -215,7 +228,7 @@ def test_a_lock_that_went_with_its_last_holder_is_made_anew(store: Path) -> None
     seen: list[bool] = []
 
     def take() -> None:
-        with zoo_store._alone():
+        with zoo_store._alone(path, "fetches"):
             seen.append(path.exists())
 
     with path.open("a") as held:
@@ -228,6 +241,46 @@ def test_a_lock_that_went_with_its_last_holder_is_made_anew(store: Path) -> None
     waiting.join(30)
     assert seen == [True]
     assert not path.exists()
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder in the place of the one that comes with the package, with the files of both small cards."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    (folder / "small.keras").write_bytes(KERAS)
+    (folder / "small.json").write_bytes(ARCHITECTURE)
+    monkeypatch.setattr(zoo_store, "BUNDLED", folder)
+    return folder
+
+
+@pytest.mark.parametrize("card", [bundled_card(), seeded_card()], ids=["weights", "architecture"])
+def test_bundled_files_stay_where_they_are(store: Path, package: Path, filled_mirror: Path, card: Card) -> None:
+    (weights,) = card.files
+    (filled_mirror / weights.file).write_bytes(b"the mirror has no say")
+    assert fetch_weights(card, filled_mirror) == {weights.file: package / weights.file}
+    assert files_in(store) == []
+
+
+@pytest.mark.parametrize("card", [bundled_card(), seeded_card()], ids=["weights", "architecture"])
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (lambda p: p.write_bytes(p.read_bytes()[::-1]), "has other bytes than the card says"),
+        (lambda p: p.write_bytes(p.read_bytes()[:-1]), "has other bytes than the card says"),
+        (lambda p: p.unlink(), "is missing"),
+    ],
+)
+def test_a_bundled_file_that_is_not_right_is_never_fetched(
+    store: Path, package: Path, filled_mirror: Path, card: Card, harm: Callable[[Path], object], said: str
+) -> None:
+    path = package / card.files[0].file
+    (filled_mirror / path.name).write_bytes(path.read_bytes())
+    harm(path)
+    with pytest.raises(BadInput, match=f"^{path}: a file of this package {said}; install the package anew$"):
+        build(card, filled_mirror)
+    assert files_in(store) == []
+    assert files_in(package) == sorted({"small.json", "small.keras"} - ({path.name} if said == "is missing" else set()))
 
 
 # --- building -------------------------------------------------------------------------------------------------------
@@ -370,7 +423,8 @@ from pathlib import Path
 import zoo.store
 zoo.store.model_bytes = lambda card, files: b"half a model"
 zoo.store.os.fsync = lambda descriptor: os._exit(9)
-from zoo.card import Card, InputSpec
+from zoo.card import Card
+from zoo.fields import InputSpec
 zoo.store.build(Card.model_validate_json(Path({card!r}).read_text()), Path({mirror!r}))
 """
 

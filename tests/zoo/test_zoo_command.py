@@ -39,8 +39,8 @@ def test_help_imports_nothing_heavy() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["show", "resnet"], "error: no network 'resnet'; there are: levi-hassner-age, "),
-        (["fetch", "resnet*"], "error: no network matches 'resnet*'; there are: levi-hassner-age, "),
+        (["show", "resnet"], "error: no network 'resnet'; there are: "),
+        (["fetch", "resnet*"], "error: no network matches 'resnet*'; there are: "),
         (["build", "resnet"], "error: no network matches 'resnet'"),
         (["verify", "resnet"], "error: no network matches 'resnet'"),
         (["fetch", "--mirror", "nowhere"], "error: mirror nowhere: no such folder"),
@@ -84,8 +84,11 @@ def test_list_names_every_network_and_its_state(tmp_path: Path) -> None:
     rows = json.loads(run("list", "--json", ZOO_HOME=str(tmp_path)).stdout)
     table = run("list", ZOO_HOME=str(tmp_path)).stdout.splitlines()
     for row, line in zip(rows, table[2:], strict=True):
-        assert list(row) == ["name", "title", "task", "format", "state", "licence"]
-        assert all(value in line for value in row.values())
+        assert list(row) == ["name", "title", "task", "format", "parameters", "state", "licence"]
+        assert all(
+            " ".join(value.split()) in " ".join(line.split()) for value in row.values() if isinstance(value, str)
+        )
+        assert row["parameters"] is None or f"{row['parameters']:,}" in line
     states = {row["name"]: row["state"] for row in rows}
     assert states["levi-hassner-gender@mean-image"] == "not fetched"
 

@@ -19,7 +19,7 @@ from zoo import golden, store
 from zoo.__main__ import main
 from zoo.card import Card
 from zoo.golden import Golden
-from zoo.verify import as_table, compare
+from zoo.verify import Row, as_table, compare, summary
 
 HERE = [name for name, version in available().items() if not version.startswith("not installed")]
 PROBABILITIES = np.random.default_rng(3).dirichlet(np.ones(2), 8).astype(np.float32)
@@ -54,14 +54,17 @@ def test_a_planted_fault_ends_with_exit_code_1(
 ) -> None:
     wrong = tmp_path / "wrong.onnx"
     wrong.write_bytes(perturbed(levi_hassner["gender"].model))
-    right = store.build
-    monkeypatch.setattr(
-        store, "build", lambda card, mirror: wrong if card.name.endswith("gender") else right(card, mirror)
-    )
+    right = store.built
+    monkeypatch.setattr(store, "built", lambda card: wrong if card.name.endswith("gender") else right(card))
     assert main(["verify", "levi-hassner-*"]) == 1
-    for line in capsys.readouterr().out.splitlines()[2:]:
+    rows, summed = capsys.readouterr().out.split("The largest differences")
+    for line in rows.splitlines()[2:-1]:
         if "skipped" not in line:
             assert ("failed: differs from Caffe" in line) == line.startswith("levi-hassner-gender")
+    lines = [line for line in summed.splitlines() if line.startswith("levi-hassner-")]
+    assert len(lines) == 2 * len(RUNTIMES)
+    for line in lines:
+        assert line.endswith("skipped") or line.endswith("failed") == line.startswith("levi-hassner-gender")
 
 
 # --- every runtime a stand-in -----------------------------------------------------------------------------------------
@@ -123,10 +126,54 @@ def test_without_any_runtime_nothing_is_verified(
     card: Card, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(zoo.verify, "available", lambda: dict.fromkeys(RUNTIMES, "not installed: no module"))
-    monkeypatch.setattr("zoo.__main__._graphs", lambda names: [card])
-    monkeypatch.setattr(store, "build", lambda card, mirror: Path("tiny.onnx"))
+    monkeypatch.setattr("zoo.selection.graphs", lambda names: [card])
+    monkeypatch.setattr(store, "built", lambda card: Path("tiny.onnx"))
     assert main(["verify", "tiny"]) == 3
     assert capsys.readouterr().err == "error: nothing was compared, since no runtime is installed\n"
+
+
+YEARS = np.float32([[31.5], [2], [60], [7.25], [18], [40], [25], [52]])
+
+
+@pytest.mark.parametrize(
+    ("scale", "off", "verdict"),
+    [(1, 9e-6, "same"), (1, 1.1e-5, "failed"), (60, 5e-4, "same"), (60, 7e-4, "failed"), (1e-3, 9e-6, "failed")],
+)
+def test_an_output_beyond_probabilities_is_held_to_its_own_size(
+    card: Card, monkeypatch: pytest.MonkeyPatch, scale: float, off: float, verdict: str
+) -> None:
+    wanted = (YEARS / 60 * scale).astype(np.float32)
+    reference = golden.load("tiny")
+    other = Golden("tiny", reference.inputs, {"age": wanted}, {}, reference.meta)
+    monkeypatch.setattr(golden, "load", lambda name: other)
+    monkeypatch.setattr(zoo.verify, "RUNTIMES", {"one": lambda _, feeds: {"age": wanted[: len(feeds["data"])] + off}})
+    monkeypatch.setattr(zoo.verify, "available", lambda: {"one": "1.0"})
+    rows = list(compare(card, Path("tiny.onnx")))
+    assert rows[2].verdict == verdict
+    assert rows[2].limit == pytest.approx(1e-5 * scale if scale != 1 else 1e-5)
+    (line,) = summary(rows).splitlines()[2:]
+    assert line.split()[:4] == ["tiny", "one", "1.0", str(rows[2].batch)] or verdict == "same"
+
+
+def test_the_summary_names_the_row_that_is_nearest_to_its_limit() -> None:
+    def row(runtime: str, batch: int, off: float | None, limit: float | None, verdict: str, output: str = "a") -> Row:
+        return Row("net", output, runtime, "1.0", batch, off, off, verdict, "", limit)
+
+    rows = [
+        row("one", 1, 2e-6, 1e-5, "same"),
+        row("one", 3, 1e-4, 6e-4, "same", "years"),
+        row("one", 8, 3e-6, 1e-5, "same"),
+        row("two", 1, 2e-4, 6e-4, "same", "years"),
+        row("two", 3, None, None, "failed"),
+        row("two", 8, 2e-5, 1e-5, "failed"),
+        row("three", 1, None, None, "skipped"),
+    ]
+    found = [line.split() for line in summary(rows).splitlines()[2:]]
+    assert found == [
+        ["net", "one", "1.0", "8", "a", "3.0e-06", "1.0e-05", "same"],
+        ["net", "two", "1.0", "3", "a", "failed"],
+        ["net", "three", "1.0", "1", "a", "skipped"],
+    ]
 
 
 def test_golden_outputs_of_other_files_are_refused(card: Card) -> None:

@@ -6,13 +6,16 @@ import hashlib
 import re
 import threading
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from zoo.card import Card, InputSpec, Weights
+import numpy as np
+
+from zoo.card import Card
+from zoo.fields import InputSpec, Weights
 
 PROTOTXT = b'name: "tiny"\n'
 CAFFEMODEL = bytes(range(251)) * 17
@@ -120,3 +123,58 @@ def serve() -> Iterator[Served]:
     yield state
     server.shutdown()
     server.server_close()
+
+
+KERAS = b"a small network"
+ARCHITECTURE = b'{"class_name": "Functional"}'
+
+
+def bundled_card(**fields: object) -> Card:
+    """Make a card whose one file comes with the package."""
+    content = {
+        "name": "small",
+        **dict.fromkeys(("title", "source", "paper", "licence", "use"), "a test's"),
+        "format": "keras",
+        "weights": (weights_of(KERAS, role="model", file="small.keras", bundled=True),),
+        "input": (InputSpec(name="data", size=(5, 7), resize=(5, 7), channels="BGR"),),
+        "heads": ({"task": "gender", "output": "prob", "decode": "argmax", "labels": ("male", "female")},),
+    }
+    return Card.model_validate(content | fields)
+
+
+def seeded_card() -> Card:
+    """Make a card without weights of its own, whose architecture comes with the package."""
+    architecture = weights_of(ARCHITECTURE, role="model", file="small.json", bundled=True)
+    return bundled_card(weights="seeded", architecture=architecture)
+
+
+REAL = """
+input: "data" input_dim: 1 input_dim: 3 input_dim: 7 input_dim: 11
+layer {{ name: "fc" type: "InnerProduct" bottom: "data" top: "fc" inner_product_param {{ num_output: {width} }} }}
+layer {{ name: "more" type: "InnerProduct" bottom: "fc" top: "more" inner_product_param {{ num_output: 2 }} }}
+layer {{ name: "prob" type: "Softmax" bottom: "more" top: "prob" }}
+"""
+
+
+def real_cards(mirror: Path, names: Sequence[str], width: int = 5) -> dict[str, Card]:
+    """Make Caffe networks that can be converted, their files in ``mirror``; ``width`` makes them large."""
+    from converters.caffe.schema import messages
+
+    cards = {}
+    for seed, name in enumerate(names):
+        generator = np.random.default_rng(seed)
+        net = messages()["NetParameter"]()
+        for layer, outputs, inputs in (("fc", width, 231), ("more", 2, width)):
+            blobs = net.layer.add(name=layer).blobs
+            for array in (generator.normal(size=(outputs, inputs)) / inputs, generator.normal(size=outputs)):
+                blob = blobs.add()
+                blob.shape.dim.extend(array.shape)
+                blob.data.extend(array.ravel())
+        content = (REAL.format(width=width).encode(), bytes(net.SerializeToString()))
+        weights = []
+        for role, data in zip(("prototxt", "caffemodel"), content, strict=True):
+            (mirror / f"{name}.{role}").write_bytes(data)
+            weights.append(weights_of(data, role=role, file=f"{name}.{role}"))
+        spec = InputSpec(name="data", size=(11, 7), resize=(11, 7), channels="BGR")
+        cards[name] = tiny_card(name, weights=tuple(weights), input=(spec,))
+    return cards

@@ -7,7 +7,7 @@ under Python 3.9 too, since ``make_caffe`` needs one as old as Caffe.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from converters.errors import BadInput
 
 FOLDER = Path(__file__).parent
 Arrays = dict[str, NDArray[Any]]
+ONE = np.float32(1)
 SUMMARY = ("mean", "std", "min", "max", "l2", *(f"sample {i} of 8" for i in range(8)))
 """What the columns of a blob's summary are; the samples are evenly spread over the flat blob, both ends included."""
 
@@ -26,7 +27,9 @@ SUMMARY = ("mean", "std", "min", "max", "l2", *(f"sample {i} of 8" for i in rang
 class Golden:
     """Inputs as the network takes them (float32, 8 of each), outputs (float32), and summaries of blobs (8, 13).
 
-    ``meta`` says what made it (``framework``), from which files (``sha256``), and how the inputs came about.
+    ``meta`` says what made it (``framework``), from which files (``sha256``), and how the inputs came about. ``found``
+    holds the outputs of a detector: (1, 1, K, 7), a row for each thing that it sees in any of the inputs, the first
+    column being which one of them, in rising order.
     """
 
     name: str
@@ -34,6 +37,7 @@ class Golden:
     outputs: Arrays
     blobs: Arrays
     meta: dict[str, Any]
+    found: Arrays = field(default_factory=dict)
 
     @property
     def source(self) -> str:
@@ -44,7 +48,8 @@ class Golden:
         """Return inputs and outputs for a batch of any size: the eight over and over, in order."""
         return (
             {name: np.resize(array, (batch, *array.shape[1:])) for name, array in self.inputs.items()},
-            {name: np.resize(array, (batch, *array.shape[1:])) for name, array in self.outputs.items()},
+            {name: np.resize(array, (batch, *array.shape[1:])) for name, array in self.outputs.items()}
+            | {name: _rows(array, batch, len(next(iter(self.inputs.values())))) for name, array in self.found.items()},
         )
 
 
@@ -58,12 +63,14 @@ def load(name: str) -> Golden:
         arrays = {key: file[key] for key in file.files}
     pixels = _named(arrays, "input")
     offsets = _named(arrays, "offset")
+    scales = _named(arrays, "scale")
     return Golden(
         name=name,
-        inputs={key: pixels[key].astype(np.float32) - offsets[key] for key in pixels},
+        inputs={key: (pixels[key].astype(np.float32) - offsets[key]) * scales.get(key, ONE) for key in pixels},
         outputs=_named(arrays, "output"),
         blobs=_named(arrays, "blob"),
         meta=json.loads(str(arrays["meta"])),
+        found=_named(arrays, "found"),
     )
 
 
@@ -73,6 +80,16 @@ def summary(blob: NDArray[Any]) -> NDArray[np.float32]:
     measures = (flat.mean(1), flat.std(1), flat.min(1), flat.max(1), np.sqrt((flat**2).sum(1)))
     samples = flat[:, np.linspace(0, flat.shape[1] - 1, 8).astype(int)]
     return np.concatenate([np.stack(measures, axis=1), samples], axis=1).astype(np.float32)
+
+
+def _rows(array: NDArray[Any], batch: int, inputs: int) -> NDArray[Any]:
+    """Return the rows (1, 1, K, 7) that a batch of the ``inputs`` over and over gives."""
+    parts = []
+    for index in range(batch):
+        part = array[:, :, array[0, 0, :, 0] == index % inputs]
+        part[..., 0] = index
+        parts.append(part)
+    return np.concatenate(parts, axis=2)
 
 
 def _named(arrays: Arrays, kind: str) -> Arrays:

@@ -1,0 +1,106 @@
+"""Which tensor of the file belongs to which layer.
+
+HDF5 has a group a layer of the outermost model; the tensors of a nested model lie in its one group, all trainable ones
+first, and are told apart by their names (``conv1/kernel:0``; Keras 1: ``conv1_W``). A ``.keras`` file names no layer at
+all: its groups are the classes in snake case, counted in the order of the layers (``conv2d``, ``conv2d_1``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from converters.errors import BadInput
+from converters.keras.files import Source
+from converters.keras.graph import Graph, Spec
+from converters.keras.weights import Stored, Weights, check_all_used
+
+KERAS_1 = re.compile(r"_(?:W|b|gamma|beta|running_mean|running_std|alphas|[WUb]_[a-z])(?:_\d+)?$")
+LISTS = ("layers", "_layer_checkpoint_dependencies")
+"""The group that holds the layers of a model; the second is that of Keras 2.12."""
+
+
+def assign(source: Source, graph: Graph) -> None:
+    """Give each layer of the network its tensors. Raises BadInput for one that belongs to no layer."""
+    if source.form == "json":
+        for spec in graph.leaves():
+            spec.weights = Weights(seeded=True)
+    elif source.form == "hdf5":
+        _from_groups(source, graph)
+    else:
+        left = {one.path: one for one in source.groups[""] if not _is_state(one)}
+        _from_archive(left, graph, "")
+        check_all_used(source.path, list(left))
+
+
+def _is_state(one: Stored) -> bool:
+    """Whether a tensor belongs to the training: the optimizer, or a source of random numbers."""
+    return one.words[0] in ("optimizer", "metrics", "compile_metrics") or "seed_generator" in one.words
+
+
+def _from_groups(source: Source, graph: Graph) -> None:
+    for name, stored in source.groups.items():
+        if not stored:
+            continue
+        spec = graph.layers.get(name)
+        if spec is None:
+            check_all_used(source.path, [one.path for one in stored])
+        elif spec.graph is None:
+            spec.weights = Weights(stored)
+        else:
+            _from_names(source, spec, spec.graph, stored)
+
+
+def _from_names(source: Source, spec: Spec, graph: Graph, stored: Sequence[Stored]) -> None:
+    """Tell the tensors of a nested model apart by their names."""
+    leaves = list(graph.leaves())
+    for one in stored:
+        fit = _owners(leaves, one.words[2:-1] or (KERAS_1.sub("", one.words[-1]),))
+        if len(fit) != 1:
+            who = f"could be of {' or '.join(leaf.path for leaf in fit[:3])}" if fit else "belongs to no layer"
+            raise BadInput(f"{source.path}: tensor {one.path!r} {who} in the nested model {spec.path!r}")
+        fit[0].weights.stored.append(one)
+
+
+def _owners(leaves: Sequence[Spec], words: Sequence[str]) -> list[Spec]:
+    """Return the layers that a tensor may belong to: its last word is a name, or one that TensorFlow put a number to."""
+    for word in reversed(words):
+        for name in (word, re.sub(r"_\d+$", "", word)):
+            fit = [leaf for leaf in leaves if leaf.name == name]
+            if len(fit) > 1:
+                deeper = [leaf for leaf in fit if set(leaf.path.split("/")[1:]) <= set(words)]
+                fit = deeper or fit
+            if fit:
+                return fit
+    return []
+
+
+def snake_case(class_name: str) -> str:
+    """Return the name that Keras 3 gives to a group of a class: ``p_re_lu`` for PReLU."""
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", class_name))
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def _from_archive(left: dict[str, Stored], graph: Graph, place: str) -> None:
+    """Take the tensors of each layer of a model, and those of the models in it, out of what is ``left``."""
+    counts: dict[str, int] = {}
+    for spec in graph.layers.values():
+        if spec.type.startswith("ops."):
+            continue
+        if graph.type == "Sequential" and spec.type == "InputLayer":
+            continue
+        name = snake_case("Functional" if spec.type == "Model" else spec.type)
+        count = counts[name] = counts.get(name, -1) + 1
+        inside = [f"{place}{listed}/{name}{f'_{count}' if count else ''}/" for listed in LISTS]
+        if spec.graph is not None:
+            for each in inside:
+                if any(path.startswith(each) for path in left):
+                    _from_archive(left, spec.graph, each)
+        else:
+            found = [path for path in left if path.startswith(tuple(inside))]
+            spec.weights = Weights([left.pop(path) for path in found])
+
+
+def unused(graph: Graph) -> Mapping[str, list[str]]:
+    """Return the tensors that no converter asked for, by the place of their layer."""
+    return {leaf.where: left for leaf in graph.leaves() if (left := leaf.weights.unused())}

@@ -1,0 +1,92 @@
+"""Work in processes of its own: what comes back, what does not, and what is drawn meanwhile."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+import time
+
+import pytest
+
+from converters.errors import BadInput, Unsupported
+from zoo import progress
+from zoo.parallel import processes
+
+
+def double(number: int, *, after: float = 0) -> tuple[int, int]:
+    time.sleep(after)
+    return 2 * number, os.getpid()
+
+
+def refuse(number: int) -> None:
+    raise Unsupported(f"{number} is too many", ["one", "two"])
+
+
+def stop(code: int) -> None:
+    if code < 0:
+        os.kill(os.getpid(), -code)
+    os._exit(code)
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_each_piece_of_work_has_its_answer(jobs: int) -> None:
+    with processes(jobs) as start:
+        futures = [start("double", double, number, after=0.2 / (1 + number)) for number in range(4)]
+        answers = [future.result() for future in futures]
+    assert [doubled for doubled, _ in answers] == [0, 2, 4, 6]
+    assert len({process for _, process in answers}) == (1 if jobs == 1 else 4)
+    assert (os.getpid() in {process for _, process in answers}) == (jobs == 1)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_was_wrong_is_raised_here_and_the_others_go_on(jobs: int) -> None:
+    with processes(jobs) as start:
+        wrong, right = start("refuse", refuse, 5), start("double", double, 4)
+        with pytest.raises(Unsupported, match="^5 is too many$") as refused:
+            wrong.result()
+        assert refused.value.details == ("one", "two")
+        assert right.result()[0] == 8
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (-signal.SIGKILL, "was killed; if memory was short, --jobs 1 takes less"),
+        (-signal.SIGSEGV, "died of SIGSEGV"),
+        (7, "ended with exit code 7"),
+    ],
+)
+def test_a_process_that_dies_is_told(code: int, said: str) -> None:
+    with processes(2) as start, pytest.raises(BadInput, match=f"^convert x: its process {said}$"):
+        start("convert x", stop, code).result()
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_who_watches_sees_what_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Terminal()
+    monkeypatch.setattr(sys, "stderr", watched)
+    monkeypatch.setenv("TERM", "xterm")
+    with progress.task("build", 3) as advance, progress.task("model.bin", 2_000_000, "bytes") as arrived:
+        advance(1)
+        arrived(1_500_000)
+        with progress.task("convert one"):
+            (drawing, *others) = progress._drawn
+            assert others == [drawing, drawing]
+            drawing.refresh()
+    drawn = watched.getvalue()
+    for text in ("build", "1 of 3", "model.bin", "1.5 MB of 2.0 MB", "convert one"):
+        assert text in drawn
+    assert progress._drawn == []
+
+
+def test_who_does_not_watch_sees_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress.task("build", 3) as advance:
+        advance(2)
+    assert capsys.readouterr() == ("", "")
+    assert progress._drawn == []

@@ -1,0 +1,17 @@
+"""A Keras model in one file, through our own reader: nothing here needs TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+ROLES = ("model",)
+OPTIONS: Mapping[str, tuple[str, ...]] = {}
+
+
+def model_bytes(paths: Mapping[str, Path], options: Mapping[str, str], metadata: Mapping[str, str]) -> bytes:
+    """Convert ``model``: HDF5, ``.keras``, or an architecture alone, which gets weights by a fixed seed."""
+    from converters.caffe import to_bytes
+    from converters.keras import convert
+
+    return to_bytes(convert(paths["model"], metadata=metadata))
