@@ -7,8 +7,9 @@ UV ?= $(shell command -v uv 2>/dev/null)
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(EXTRA)
 ARGS ?=
+TESTING := hypothesis pytest pytest-benchmark pytest-timeout
 
-.PHONY: setup bench test test-slow lint benchmark clean
+.PHONY: setup bench test test-slow test-keras lint benchmark clean
 
 setup: $(READY)
 
@@ -31,6 +32,22 @@ test: $(READY)
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+# TensorFlow weighs 1.3 GB and nothing but these tests needs it, so it has an environment of its own.
+KERAS := $(VENV)/keras
+KERAS_TESTS := $(wildcard tests/converters/test_keras_*.py tests/zoo/test_train*.py tests/zoo/test_recipe*.py)
+
+$(KERAS)/.ready: pyproject.toml | $(READY)
+	$(PYTHON) -m venv --clear $(KERAS)
+ifneq ($(UV),)
+	$(UV) pip install --quiet --python $(KERAS)/bin/python -e '.[cpu,keras]' $(TESTING)
+else
+	$(KERAS)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[cpu,keras]' $(TESTING)
+endif
+	@touch $@
+
+test-keras: $(KERAS)/.ready
+	$(KERAS)/bin/python -m pytest -q $(KERAS_TESTS) $(ARGS)
 
 benchmark: $(READY)
 	$(BIN)/python -m pytest --benchmark-only -q tests/benchmarks $(ARGS)

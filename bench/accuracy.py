@@ -5,8 +5,8 @@ Every batch has the same size, the one whose outputs were compared with the refe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from bench.metrics import scores
 from bench.parity import Differs, first_run
 from bench.preprocess import Tensor, Unreadable, prepare, read_image
 from bench.process import Start, WorkerFailed, WorkerProcess
-from bench.records import Case, Fingerprint, Result
+from bench.records import Case, Fingerprint, Precision, Result
 from bench.types import Feeds, Sample, Split, Unavailable
 from zoo.card import Card
 from zoo.fields import InputSpec
@@ -32,7 +32,7 @@ LISTED = 20
 
 @dataclass(frozen=True)
 class Network:
-    """A built network, and how it is fed and read."""
+    """A built network, and how it is fed and read. ``variants`` are those of its other precisions that are built."""
 
     name: str
     card: Card
@@ -40,6 +40,11 @@ class Network:
     spec: InputSpec
     golden: Golden
     mean_image: Tensor | None = None
+    variants: Mapping[Precision, Path] = field(default_factory=dict)
+
+    def file(self, precision: Precision) -> Path | None:
+        """Return its ONNX file of a precision, None where that is not built."""
+        return self.model if precision == "fp32" else self.variants.get(precision)
 
 
 def measure(case: Case, network: Network, split: Split, start: Start, tell: Callable[[str], Any]) -> Result:
@@ -51,8 +56,8 @@ def measure(case: Case, network: Network, split: Split, start: Start, tell: Call
     blank = Result(case=case, status="failed", reason="not measured", fingerprint=print_of_split)
     try:
         with start(case) as worker:
-            worker.ask("load", model=str(network.model))
-            parity, placement, _ = first_run(worker, network.golden, case.batch)
+            worker.ask("load", model=str(network.file(case.precision)))
+            parity, placement, _ = first_run(worker, network.golden, case)
             blank = blank.model_copy(update={"parity": parity, "placement": placement})
             read, outputs, unreadable = _predict(worker, network, split.samples, case.batch, tell)
     except Unavailable as error:

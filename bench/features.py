@@ -18,6 +18,7 @@ from bench.process import WorkerFailed, open_worker
 from bench.records import Score
 from bench.types import Feeds, Split
 from converters.errors import BadInput
+from zoo import graph
 from zoo.fields import Head
 
 BATCH = 256
@@ -56,15 +57,10 @@ def score(model: Path, heads: Sequence[Head], split: Split, tap: str, backend: s
 
 def _input(model: Path, size: int, tap: str) -> str:
     """Return the name of the only input. Raises BadInput unless it takes ``size`` features."""
-    import onnx
-
-    try:
-        inputs = onnx.load(model, load_external_data=False).graph.input
-    except Exception as error:
-        raise BadInput(f"{model}: is not an ONNX file that can be read: {error}") from error
-    shapes = {i.name: [d.dim_value or d.dim_param for d in i.type.tensor_type.shape.dim] for i in inputs}
+    found = graph.inputs(graph.read(model))
+    shapes = {i.name: [d.dim_value or d.dim_param for d in i.type.tensor_type.shape.dim] for i in found}
     if len(shapes) != 1 or [shape[1:] for shape in shapes.values()] != [[size]]:
         raise BadInput(
-            f"{model}: takes {shapes}; {tap} has {size} features a face, which must be its only input, (N, {size})"
+            f"{model}: takes {shapes}; {tap} has {size} features a face: give a network of one input (N, {size})"
         )
     return next(iter(shapes))

@@ -82,7 +82,7 @@ def _attempt(contender: Contender, step: Callable[[Contender], None]) -> None:
 
 def _start(contender: Contender, model: Path, golden: Golden) -> None:
     loaded, _ = contender.worker.ask("load", model=str(model))
-    contender.parity, contender.placement, first_ms = first_run(contender.worker, golden, contender.case.batch)
+    contender.parity, contender.placement, first_ms = first_run(contender.worker, golden, contender.case)
     contender.cold_ms = {**loaded["cold_ms"], "first": first_ms}
     contender.steady = contender.worker.ask("warm_up", window=WARM_UP_WINDOW)[0]["steady"]
 

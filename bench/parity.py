@@ -1,11 +1,21 @@
-"""The gate before every number: a worker's outputs against those of the source framework, at the batch size used."""
+"""The gate before every number: a worker's outputs against those of the source framework, at the batch size used.
+
+A network in half precision has to be within what that costs. One of 8 bits has no such bound: its row says how far it
+is, and its accuracy says what that means.
+"""
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
+import numpy as np
+
 from bench.process import WorkerFailed, WorkerProcess
-from bench.records import Parity
-from converters.verify import close_enough, differences
+from bench.records import Case, Parity, Precision
+from converters.verify import Difference, close_enough, differences
 from zoo.golden import Golden
+from zoo.verify import BOUNDS
 
 
 class Differs(WorkerFailed):
@@ -20,13 +30,13 @@ class Differs(WorkerFailed):
         self.parity = parity
 
 
-def first_run(worker: WorkerProcess, golden: Golden, batch: int) -> tuple[Parity, dict[str, int], float]:
-    """Run the golden inputs, repeated to ``batch``, for the first time.
+def first_run(worker: WorkerProcess, golden: Golden, case: Case) -> tuple[Parity, dict[str, int], float]:
+    """Run the golden inputs, repeated to the batch size of ``case``, for the first time.
 
     Returns how far the outputs are from the golden ones, how many nodes ran where, and the milliseconds it took.
-    Raises Differs when that is further than ``converters.verify.close_enough`` lets pass.
+    Raises Differs when that is further than the precision of ``case`` lets pass.
     """
-    feeds, wanted = golden.cycle(batch)
+    feeds, wanted = golden.cycle(case.batch)
     answer, outputs = worker.ask("run", feeds)
     if not wanted.keys() <= outputs.keys():
         raise WorkerFailed(f"the outputs are {', '.join(outputs)}; the network has {', '.join(wanted)}")
@@ -38,9 +48,17 @@ def first_run(worker: WorkerProcess, golden: Golden, batch: int) -> tuple[Parity
         max_abs=max(d.max_abs for d in found.values()),
         max_rel=max(d.max_rel for d in found.values()),
     )
-    if not all(close_enough(wanted[name], difference) for name, difference in found.items()):
-        raise Differs(parity, batch)
+    if not all(_passes(wanted[name], difference, case.precision) for name, difference in found.items()):
+        raise Differs(parity, case.batch)
     return parity, placement, answer["run_ms"]
+
+
+def _passes(expected: np.ndarray[Any, Any], difference: Difference, precision: Precision) -> bool:
+    if precision == "fp32":
+        return close_enough(expected, difference)
+    if precision == "fp16":
+        return difference.max_abs <= BOUNDS["fp16"] * max(1.0, float(np.abs(expected).max(initial=0)))
+    return math.isfinite(difference.max_abs)
 
 
 def check_placement(placement: object) -> None:

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 SCHEMA = 1
 
+Precision = Literal["fp32", "fp16", "int8"]
+
 
 class Record(BaseModel):
     """A frozen record whose unknown keys are refused. An infinite number is the string ``Infinity``: JSON has none."""
@@ -24,7 +26,7 @@ class Case(Record):
     network: str
     backend: str
     device: str
-    precision: Literal["fp32", "fp16", "int8"]
+    precision: Precision
     batch: int
     threads: int
     kind: Literal["latency", "accuracy"]
@@ -123,7 +125,7 @@ class RunConfig(Record):
     networks: tuple[str, ...]
     backends: tuple[str, ...]
     device: Literal["auto", "cpu", "cuda"]
-    precisions: tuple[Literal["fp32", "fp16", "int8"], ...]
+    precisions: tuple[Precision, ...]
     data: tuple[str, ...]
     batches: tuple[int, ...]
     threads: int

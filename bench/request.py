@@ -8,21 +8,19 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from bench import datasets
 from bench.devices import choose, known_backends
 from bench.host import usable_cpus
 from bench.plan import plan
 from bench.process import WorkerProcess, open_worker
-from bench.records import Case, RunConfig
+from bench.records import Case, Precision, RunConfig
 from bench.run import Request
 from bench.types import Split
 from converters.errors import BadInput
 from zoo.card import find_networks
 from zoo.store import mirror_folder
 
-Precision = Literal["fp32", "fp16", "int8"]
 LONGEST = 86_400
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from bench import accuracy, latency
 from bench.accuracy import Network
@@ -21,7 +21,7 @@ from bench.host import git_commit, host, versions
 from bench.plan import Planned
 from bench.process import Start
 from bench.progress import Display, short
-from bench.records import Case, Result, RunConfig, RunRecord
+from bench.records import Case, Precision, Result, RunConfig, RunRecord
 from bench.results import RUN, ResultsFile, read_results, write_atomically
 from bench.resume import earlier, refuse_another, side_by_side, standing
 from bench.stopping import terminable, uninterrupted
@@ -34,6 +34,7 @@ from zoo.download import Unreachable, sha256_of
 from zoo.golden import load as load_golden
 from zoo.parallel import cores
 from zoo.store import fetch_weights
+from zoo.variants import VARIANTS, built
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def run(request: Request) -> int:
     before = earlier(request.out, resume=request.resume)
     if before is not None:
         refuse_another(request.out, before, _record(request, {}))
-    networks = _networks(request.cards, request.mirror)
+    networks = _networks(request.cards, request.mirror, request.config.precisions)
     record, kept = _record(request, networks), list[Result]()
     if before is not None:
         refuse_another(request.out, before, record)
@@ -108,7 +109,9 @@ def _measure(
             elif isinstance(network, Missing):
                 yield [Result(case=planned.case, status=network.status, reason=network.reason)]
         cases = [planned.case for planned in together if planned.skip is None]
-        if cases and isinstance(network, Network):
+        if cases and isinstance(network, Network) and network.file(cases[0].precision) is None:
+            yield [Result(case=case, status="skipped", reason=_unbuilt(case)) for case in cases]
+        elif cases and isinstance(network, Network):
             yield _measure_group(request, cases, network, partial(display.working, short(cases[0])))
 
 
@@ -116,13 +119,21 @@ def _measure_group(
     request: Request, cases: Sequence[Case], network: Network, tell: Callable[[str], None]
 ) -> list[Result]:
     if cases[0].kind == "latency":
-        return latency.measure(cases, network.model, network.golden, request.start, tell)
+        model = network.file(cases[0].precision) or network.model
+        return latency.measure(cases, model, network.golden, request.start, tell)
     (case,) = cases
     split = next(s for s in request.splits if (s.dataset, s.split) == (case.dataset, case.split))
     return [accuracy.measure(case, network, split, request.start, tell)]
 
 
-def _networks(cards: Mapping[str, Card], mirror: Path | None) -> dict[str, Network | Missing]:
+def _unbuilt(case: Case) -> str:
+    name = case.network.partition("@")[0]
+    return f"no {case.precision} variant of {name} is built; python -m zoo build {name} --precision {case.precision}"
+
+
+def _networks(
+    cards: Mapping[str, Card], mirror: Path | None, precisions: Sequence[Precision]
+) -> dict[str, Network | Missing]:
     """Fetch and build every graph, several at a time; return each network, or why there is none."""
     graphs = list({card.name: card for card in cards.values()}.values())
     models: dict[str, Path | Missing] = {}
@@ -133,10 +144,14 @@ def _networks(cards: Mapping[str, Card], mirror: Path | None) -> dict[str, Netwo
             models[card.name] = result.path
             if result.seconds is not None:
                 print(f"{card.name} is built: {result.seconds:.1f} s", file=sys.stderr)
-    return {name: _network(name, card, models[card.name], mirror) for name, card in cards.items()}
+    wanted = [variant for variant in VARIANTS if variant in precisions]
+    variants = {card.name: {v: path for v in wanted if (path := built(card, v))} for card in graphs}
+    return {name: _network(name, card, models[card.name], mirror, variants[card.name]) for name, card in cards.items()}
 
 
-def _network(name: str, card: Card, model: Path | Missing, mirror: Path | None) -> Network | Missing:
+def _network(
+    name: str, card: Card, model: Path | Missing, mirror: Path | None, variants: Mapping[Any, Path]
+) -> Network | Missing:
     if isinstance(model, Missing):
         return model
     try:
@@ -144,7 +159,7 @@ def _network(name: str, card: Card, model: Path | Missing, mirror: Path | None) 
         mean_image = None
         if spec.mean_image is not None:
             mean_image = read_mean(fetch_weights(card, mirror, variant=spec.variant)[spec.mean_image])
-        return Network(name, card, model, spec, load_golden(card.name), mean_image)
+        return Network(name, card, model, spec, load_golden(card.name), mean_image, variants)
     except BadInput as error:
         return _missing(name, error)
 
@@ -162,7 +177,8 @@ def _record(request: Request, networks: Mapping[str, Network | Missing]) -> RunR
     for name, network in networks.items():
         if isinstance(network, Network):
             sources = {w.file: w.sha256 for w in network.card.files if w.needed_by in (None, network.spec.variant)}
-            models[name] = {"onnx": sha256_of(network.model), **sources}
+            variants = {f"onnx {precision}": sha256_of(path) for precision, path in network.variants.items()}
+            models[name] = {"onnx": sha256_of(network.model), **variants, **sources}
     notes = (*request.notes, *(f"{s.dataset}:{s.split}: {note}" for s in request.splits for note in s.notes))
     return RunRecord(
         config=request.config,

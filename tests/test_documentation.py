@@ -6,12 +6,14 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import bench.cli
 import converters.__main__
 import zoo.__main__
 from converters.caffe.schema import messages
+from zoo.card import all_cards
 
 ROOT = Path(__file__).parents[1]
 PARSERS = {"bench": bench.cli._parser, "converters": converters.__main__._parser, "zoo": zoo.__main__._parser}
@@ -68,6 +70,30 @@ def test_the_converters_examples_run_as_written(levi_hassner, tmp_path, monkeypa
     assert re.search(r"prob  onnxruntime .* ok", capsys.readouterr().out)
     assert converters.__main__.main(examples[1][3:]) == 0
     assert capsys.readouterr().out.strip()
+
+
+def test_a_keras_file_is_converted_inspected_and_tapped_as_written(tmp_path, monkeypatch, capsys):
+    """By commands of README and usage, without TensorFlow; the file is one that Keras itself saved."""
+    with np.load(ROOT / "tests" / "golden" / "keras" / "convolution.npz") as golden:
+        (tmp_path / "model.h5").write_bytes(golden["0:h5"].tobytes())
+    monkeypatch.chdir(tmp_path)
+    assert main_of("python -m converters keras model.h5 -o model.onnx") == 0
+    assert main_of("python -m zoo inspect model.onnx") == 0
+    said = capsys.readouterr().out
+    assert "by the direct road" in said
+    assert re.search(r"(?i)macc", said)
+
+
+def main_of(command):
+    """Run a command that README has."""
+    assert command in (ROOT / "README.md").read_text(encoding="utf-8")
+    words = command.split()
+    return {**COMMANDS, "converters": converters.__main__.main}[words[2]](words[3:])
+
+
+def test_every_network_stands_in_the_readme():
+    table = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Networks")[2]
+    assert set(all_cards()) <= set(re.findall(r"`([a-z0-9-]+)`", table))
 
 
 def test_every_link_inside_the_project_leads_somewhere():

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from converters.errors import BAD_INPUT, DONE, Parser, run_command
-from zoo import build_command, inspect, selection, tap, verify_command
+from zoo import build_command, inspect, selection, tap, train_command, verify_command
 
 
 def list_networks(arguments: argparse.Namespace) -> int:
@@ -37,7 +37,14 @@ def show(arguments: argparse.Namespace) -> int:
     from zoo.describe import page, record
 
     card = find_card(arguments.name)
-    print(json.dumps(record(card), indent=2, ensure_ascii=False) if arguments.json else page(card))
+    if arguments.format == "md":
+        from zoo.model_card import model_card
+
+        print(model_card(card), end="")
+    elif arguments.json or arguments.format == "json":
+        print(json.dumps(record(card), indent=2, ensure_ascii=False))
+    else:
+        print(page(card))
     return DONE
 
 
@@ -76,10 +83,12 @@ def _parser() -> Parser:
     listed = command(list_networks, "list", "every network: task, format, state, licence")
     shown = command(show, "show", "everything about one network")
     shown.add_argument("name", metavar="NAME")
+    forms = "for a person, as a model card (Markdown), or for programs (default: text)"
+    shown.add_argument("--format", choices=("text", "md", "json"), default="text", help=forms)
     for told in (listed, shown):
         told.add_argument("--json", action="store_true", help="for programs")
     selection.add_names(command(fetch, "fetch", "bring the files of the networks into the store"))
-    for module in (build_command, verify_command, inspect, tap):
+    for module in (build_command, verify_command, inspect, tap, train_command):
         module.add_command(commands)
     return parser
 

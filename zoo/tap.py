@@ -58,6 +58,9 @@ def _add(model: onnx.ModelProto, tensor: str, output: onnx.ValueInfoProto, pool:
     import onnx
 
     name, axes = output.name, output.type.tensor_type.shape.dim
+    inputs, constants = model.graph.input, model.graph.initializer
+    if name in {*(value.name for value in inputs), *(tensor.name for tensor in constants)}:
+        raise BadInput(f"{name!r} is an input or a constant, too; name the tensor {tensor!r} that the node makes")
     pooled = pool == "average" and len(axes) == 4
     if name in {known.name for known in model.graph.output}:
         if pooled or name != tensor:

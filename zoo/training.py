@@ -47,7 +47,7 @@ def train(
     validation = _Batches(recipe, spec, unseen, epoch=None)
     metric, mode = recipe.MONITOR
     sign = 1 if mode == "min" else -1
-    for epoch in range(len(log), sum(recipe.CYCLES)):
+    for epoch in range(len(log), sum(length for length, _ in recipe.CYCLES)):
         best = min((sign * line[metric], line["epoch"]) for line in log) if log else (math.inf, epoch)
         if epoch - best[1] > recipe.PATIENCE:
             say(f"no better {metric} for {recipe.PATIENCE} epochs")
@@ -117,12 +117,12 @@ def moved(image: Array, by: Augmentation, generator: np.random.Generator) -> Arr
 def _rate(recipe: Recipe, epoch: int) -> float:
     """Let the rate fall by half a cosine, once a cycle: Loshchilov and Hutter, "SGDR", ICLR 2017."""
     first = 0
-    for length in recipe.CYCLES:
+    for length, highest in recipe.CYCLES:
         if epoch < first + length:
             break
         first += length
     fall = (1 + math.cos(math.pi * (epoch - first) / length)) / 2
-    return recipe.RATE * (LAST_RATE + (1 - LAST_RATE) * fall)
+    return highest * (LAST_RATE + (1 - LAST_RATE) * fall)
 
 
 def _begin_with(network: Any, start: Path) -> int:

@@ -32,10 +32,12 @@ SMALLEST_SCALE = 0.01
 """Outputs up to 1, as probabilities are, may be off by `LIMIT` itself; smaller ones are held to their own size."""
 
 RULE = f"passes: within {LIMIT:g}; an output beyond 1, or all below {SMALLEST_SCALE:g}: that share of its largest value"
-
+BOUNDS = {"fp16": 1e-2}
+"""What `LIMIT` is for a variant in another precision, see `zoo.variant_verify`; where there is none, nothing fails."""
 
 Array = NDArray[Any]
-Verdict = Literal["same", "failed", "skipped"]
+Verdict = Literal["same", "failed", "skipped", "close", "far", "reported"]
+"""The last three are of variants in another precision, see `zoo.variant_verify`."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Row:
     verdict: Verdict
     reason: str = ""
     limit: float | None = None
+    precision: str = "fp32"
 
 
 def compare(card: Card, model: Path) -> Iterator[Row]:
@@ -80,29 +83,31 @@ def as_table(rows: Sequence[Row]) -> str:
     for row in rows:
         numbers = ["" if value is None else f"{value:.1e}" for value in (row.max_abs, row.max_rel)]
         verdict = f"{row.verdict}: {row.reason}" if row.reason else row.verdict
-        cells.append((row.network, row.output, f"{row.runtime} {row.version or ''}", row.batch, *numbers, verdict))
-    headers = ("network", "output", "runtime", "batch", "max abs", "max rel", "verdict")
+        where = (row.network, row.precision, row.output, f"{row.runtime} {row.version or ''}", row.batch)
+        cells.append((*where, *numbers, verdict))
+    headers = ("network", "precision", "output", "runtime", "batch", "max abs", "max rel", "verdict")
     return tabulate(cells, headers, disable_numparse=True)
 
 
 def summary(rows: Sequence[Row]) -> str:
-    """Return a line for each network and runtime: the row that is nearest to its limit, or beyond it."""
-    found: dict[tuple[str, str], list[Row]] = {}
+    """Return a line for each network, precision and runtime: the row nearest to its limit, or beyond it."""
+    found: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
-        found.setdefault((row.network, row.runtime), []).append(row)
+        found.setdefault((row.network, row.precision, row.runtime), []).append(row)
     cells = []
-    for (network, runtime), those in found.items():
+    for (network, precision, runtime), those in found.items():
         worst = max(those, key=_badness)
         numbers = ["" if value is None else f"{value:.1e}" for value in (worst.max_abs, worst.limit)]
-        cells.append((network, f"{runtime} {worst.version or ''}", worst.batch, worst.output, *numbers, worst.verdict))
-    headers = ("network", "runtime", "worst batch", "output", "max abs", "limit", "verdict")
+        where = (network, precision, f"{runtime} {worst.version or ''}", worst.batch, worst.output)
+        cells.append((*where, *numbers, worst.verdict))
+    headers = ("network", "precision", "runtime", "worst batch", "output", "max abs", "limit", "verdict")
     return tabulate(cells, headers, disable_numparse=True)
 
 
 def _badness(row: Row) -> tuple[bool, float]:
-    if row.max_abs is None or row.limit is None:
+    if row.max_abs is None:
         return row.verdict == "failed", math.inf
-    return row.verdict == "failed", row.max_abs / row.limit if row.limit else row.max_abs
+    return row.verdict == "failed", row.max_abs / (row.limit or 1)
 
 
 def _rows(reference: golden.Golden, model: Path, runtime: str, version: str, batch: int) -> Iterator[Row]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converters.errors import CHECK_FAILED, DONE, NOT_USABLE, BadInput
-from zoo import progress, selection
+from zoo import progress, selection, variants_command
 from zoo.build_command import build_all, tell
 from zoo.parallel import cores, processes
 
@@ -27,6 +27,7 @@ def add_command(commands: Any) -> None:
     parser.set_defaults(run=verify)
     selection.add_names(parser)
     selection.add_jobs(parser, "compare", max(1, cores() // 2))  # a runtime takes several cores by itself
+    variants_command.add_data(parser)
     parser.add_argument("--json", action="store_true", help="for programs")
 
 
@@ -42,10 +43,15 @@ def verify(arguments: argparse.Namespace) -> int:
         else:
             models[card.name] = (card, result.path)
     rows = _compared(models, arguments.jobs, failed)
+    rows += variants_command.compared(models, arguments.jobs, failed)
+    rows.sort(key=lambda row: list(models).index(row.network))  # the precisions of a network stay together
+    changes = variants_command.changes(models, arguments, failed)
     if arguments.json:
-        print(json.dumps([vars(row) for row in rows], indent=2))
+        found: Any = [vars(row) for row in rows]
+        print(json.dumps(found if arguments.data is None else {"rows": found, "changes": changes}, indent=2))
     elif rows:
         print(f"{as_table(rows)}\n\nThe largest differences ({RULE})\n\n{summary(rows)}")
+        print(variants_command.as_text(changes), end="")
     code = tell(failed)
     if any(row.verdict == "failed" for row in rows):
         return CHECK_FAILED

@@ -38,10 +38,11 @@ class Table:
 def _read_csv(file: Path) -> Table:
     try:
         with file.open(newline="", encoding="utf-8-sig") as text:
-            header, *lines = [row for row in csv.reader(text) if row] or [[]]
+            header, *lines = list(csv.reader(text)) or [[]]
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadInput(f"{file}: is not a CSV file in UTF-8: {error}") from error
     header = [name.strip() for name in header]
+    lines = [row or [""] for row in lines if row or len(header) == 1]  # an empty line is an unknown label of its own
     if not lines or len(set(header)) < len(header):
         raise BadInput(f"{file}: must have a header of different names, and a row for each face below it")
     for number, row in enumerate(lines, 2):

@@ -102,7 +102,10 @@ def warned(results: Sequence[Result]) -> dict[str, list[str]]:
     for result in results:
         for warning in result.warnings:
             found.setdefault(kind(warning), {}).setdefault(warning, []).append(_few_words(result))
-    return {name: [f"{', '.join(on)}: {text}" for text, on in told.items()] for name, told in found.items()}
+    return {
+        name: [f"{'; '.join(on)}: {text.removeprefix(f'{name}: ')}" for text, on in told.items()]
+        for name, told in found.items()
+    }
 
 
 def kind(warning: str) -> str:
@@ -127,8 +130,8 @@ def _rivals(result: Result) -> tuple[Any, ...]:
 
 def _few_words(result: Result) -> str:
     case = result.case
-    on = f" on {case.dataset}:{case.split}" if case.dataset else f", batch {case.batch}"
-    return f"{case.kind} of {case.network}, {case.backend} on {case.device}{on}"
+    on = f", {case.dataset}:{case.split}" if case.dataset else f", batch {case.batch}"
+    return f"{case.network}, {case.backend} on {case.device}{on}"
 
 
 def _few(value: float | None, q: int) -> str:

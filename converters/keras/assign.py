@@ -63,7 +63,7 @@ def _from_names(source: Source, spec: Spec, graph: Graph, stored: Sequence[Store
 
 
 def _owners(leaves: Sequence[Spec], words: Sequence[str]) -> list[Spec]:
-    """Return the layers that a tensor may belong to: its last word is a name, or one that TensorFlow put a number to."""
+    """Return the layers that a tensor may belong to: its last word is their name, or that with TensorFlow's number."""
     for word in reversed(words):
         for name in (word, re.sub(r"_\d+$", "", word)):
             fit = [leaf for leaf in leaves if leaf.name == name]

@@ -108,17 +108,16 @@ class Emit:
 
     def along(self, tensor: Tensor, axis: int, values: Array) -> str:
         """Add a constant (float) that broadcasts along a Keras axis, ordered as the tensor is."""
-        taken = values if tensor.places is None or axis % tensor.rank != tensor.rank - 1 else values[tensor.places]
         size = [1] * tensor.rank
         size[tensor.axis(axis)] = len(values)
-        return self.constant("values", taken.reshape(size))
+        return self.constant("values", _moved(tensor, axis, values).reshape(size))
 
     def affine(self, tensor: Tensor, axis: int, factors: Array, shifts: Array) -> Tensor:
         """Add ``x * factors + shifts`` along a Keras axis, float64 (C,) each; see `converters.keras.fold`."""
-        moved = tensor.places is not None and axis % tensor.rank == tensor.rank - 1
-        taken = [v[tensor.places] if moved else v for v in (factors, shifts)]
+        taken = [_moved(tensor, axis, numbers) for numbers in (factors, shifts)]
         where = tensor.axis(axis)
-        return self.like(AFFINE, tensor, axis=where, rank=tensor.rank, values=np.stack(taken).astype(np.float64))
+        values = self.constant("affine", np.stack(taken).astype(np.float64))
+        return self.like(AFFINE, tensor, values, axis=where, rank=tensor.rank)
 
     def unfolded(self, tensor: Tensor) -> Tensor:
         """Return a flattened tensor in the order that Keras has it in; any other one as it is."""
@@ -169,12 +168,17 @@ class Emit:
         return Tensor(self.reshaped(tensor.name, tuple(shape[axis] for axis in found)), shape, found)
 
     def reshaped(self, name: str, sizes: Shape) -> str:
-        """Add a Reshape to these sizes of ONNX, past one before it (OpenCV 5 goes past it too, and is wrong then); 0 stands for the batch."""
+        """Add a Reshape to these sizes of ONNX, past one before it: OpenCV 5 does so too, but not for all sizes."""
         numbers = [0, *(-1 if size is None else size for size in sizes[1:])]
         name = self._reshaped.get(name, name)
         made = self.node("Reshape", (name, self.constant("sizes", np.array(numbers, dtype=np.int64))))
         self._reshaped[made] = name
         return made
+
+
+def _moved(tensor: Tensor, axis: int, values: Array) -> Array:
+    """Return numbers along a Keras axis in the order that the tensor has them in."""
+    return values if tensor.places is None or axis % tensor.rank != tensor.rank - 1 else values[tensor.places]
 
 
 def _places(tensor: Tensor) -> Array | None:

@@ -170,6 +170,8 @@ def _tensors(path: Path, group: h5py.Group, where: str) -> Iterator[Stored]:
             written = item.id.get_storage_size() > 0 or not item.size
             if count > MOST_NUMBERS or not written or item.external or item.is_virtual:
                 raise BadInput(f"{path}: tensor {place!r} of shape {item.shape} is not in the file, or far too large")
+            if item.dtype.kind not in "fiub":
+                raise BadInput(f"{path}: tensor {place!r} has the type {item.dtype}; weights are numbers")
             try:
                 yield Stored(place, item[()])
             except (OSError, TypeError, ValueError) as error:

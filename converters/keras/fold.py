@@ -31,7 +31,7 @@ def fold(emit: Emit, outputs: Iterable[str]) -> None:
         before = makers.get(node.inputs[0])
         if before is not None and readers[node.inputs[0]] == 1 and _fits(before, node, emit):
             weights = exact.setdefault(id(before), [emit.constants[n].astype(np.float64) for n in before.inputs[1:]])
-            exact[id(before)] = _folded(before, weights, node.attributes["values"])
+            exact[id(before)] = _folded(before, weights, emit.constants[node.inputs[1]])
             before.outputs = node.outputs
             makers[node.outputs[0]] = before
         else:
@@ -70,7 +70,7 @@ def _apart(emit: Emit, node: Node) -> list[Node]:
     size = [1] * node.attributes["rank"]
     size[node.attributes["axis"]] = -1
     emit.again(node)
-    factors, shifts = (array.astype(np.float32).reshape(size) for array in node.attributes["values"])
+    factors, shifts = (array.astype(np.float32).reshape(size) for array in emit.constants[node.inputs[1]])
     parts = [("Mul", factors)] * bool((factors != 1).any()) + [("Add", shifts)] * bool((shifts != 0).any())
     made, name = [], node.inputs[0]
     for op_type, values in parts or [("Mul", factors)]:

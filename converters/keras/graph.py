@@ -1,17 +1,18 @@
 """The architecture of a model as a graph: Sequential, Functional, and models inside models, in the form of any Keras.
 
-A layer that is called several times has several calls; another layer refers to one by (layer, call, output). Keras 2
-counts the calls of a nested model from the one that it had when it was built, so they need not start at 0.
+A layer that is called several times has several calls; another layer refers to one by (layer, call, output). The calls
+of a nested model need not be counted from 0 on: each Keras has its own rule.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from converters.errors import BadInput, Unsupported
+from converters.keras.calls import Call, Ref, flat, read_call, refs_in, replaced
 from converters.keras.weights import Weights
 
 SEQUENTIAL, FUNCTIONAL = "Sequential", ("Model", "Functional")
@@ -19,29 +20,11 @@ DEEPEST = 32
 """Models inside models."""
 
 
-@dataclass(frozen=True)
-class Ref:
-    """What one call of a layer made: its output number ``output``."""
-
-    layer: str
-    call: int
-    output: int
-
-
-@dataclass(frozen=True, eq=False)
-class Call:
-    """What a layer is called with: by position, and by name; a tensor is a `Ref`."""
-
-    args: tuple[Any, ...]
-    named: Mapping[str, Any] = field(default_factory=dict)
-
-
 @dataclass(eq=False)
 class Spec:
     """A layer as the file describes it; ``path`` is its name with those of the models it lies in.
 
-    ``graph`` is what a nested model holds. ``weights`` are added when they are read; ``numbers`` says how the file counts the calls of a nested
-    model: by its number, from 0 on.
+    ``graph`` is what a nested model holds. ``weights`` are added when they are read.
     """
 
     name: str
@@ -52,7 +35,6 @@ class Spec:
     where: str
     graph: Graph | None = None
     weights: Weights = field(default_factory=Weights)
-    numbers: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -184,103 +166,20 @@ def _functional(path: Path, config: Mapping[str, Any], outer: tuple[str, ...], w
         nodes = entry.get("inbound_nodes") or []
         if not isinstance(nodes, list):
             raise BadInput(f"{where}: layer {name!r}: inbound_nodes is no list")
-        calls = tuple(_call(node, f"{where}: layer {name!r}") for node in nodes)
+        calls = tuple(read_call(node, f"{where}: layer {name!r}") for node in nodes)
         layers[name] = _spec(path, entry, name, calls or (Call(()),), outer, depth)
-    ends = [tuple(flat(config.get(key), f"{where}: {key}")) for key in ("input_layers", "output_layers")]
-    if not all(ends):
+    inputs, outputs = (flat(config.get(key), f"{where}: {key}") for key in ("input_layers", "output_layers"))
+    if not inputs or not outputs:
         raise BadInput(f"{where}: input_layers or output_layers is empty")
-    _renumber(layers, ends[1])
-    found = Graph(
-        str(config.get("name", "model")), "Functional", layers, *(tuple(map(_numbered(layers), e)) for e in ends)
-    )
-    for spec in layers.values():
-        spec.calls = tuple(_with_refs(call, _numbered(layers)) for call in spec.calls)
+    modern = any(isinstance(node, dict) for entry in entries for node in entry.get("inbound_nodes") or ())
+    outputs = _counted(layers, outputs, modern=modern)
+    found = Graph(str(config.get("name", "model")), "Functional", layers, tuple(inputs), tuple(outputs))
     for ref in references(found):
         if ref.layer not in layers or not 0 <= ref.call < len(layers[ref.layer].calls) or ref.output < 0:
             raise BadInput(
                 f"{where}: output {ref.output} of call {ref.call} of {ref.layer!r} is read, and is not there"
             )
     return found
-
-
-def _is_ref(value: Any) -> bool:
-    """Whether a value is ``[layer, call, output]``."""
-    short = isinstance(value, list) and len(value) == 3 and isinstance(value[0], str)
-    return short and all(isinstance(n, int) and not isinstance(n, bool) for n in value[1:])
-
-
-def flat(value: Any, where: str) -> list[Ref]:
-    """Return the tensors of a structure of lists and dictionaries, in Keras's order: a dictionary's by sorted key."""
-    if _is_ref(value):
-        return [Ref(*value)]
-    if isinstance(value, list):
-        return [ref for one in value for ref in flat(one, where)]
-    if isinstance(value, dict):
-        return [ref for key in sorted(value) for ref in flat(value[key], where)]
-    raise BadInput(f"{where}: {value!r:.100} is no [layer, call, output]")
-
-
-def _call(node: Any, where: str) -> Call:
-    """Read what a layer is called with once. Keras 3 has args and kwargs, Keras 1 and 2 lists of inputs."""
-    if isinstance(node, dict) and isinstance(node.get("args"), list) and isinstance(node.get("kwargs"), dict):
-        return Call(tuple(_argument(one) for one in node["args"]), {k: _argument(v) for k, v in node["kwargs"].items()})
-    node = [node] if isinstance(node, list) and node and isinstance(node[0], str) else node
-    if not isinstance(node, list):
-        raise BadInput(f"{where}: {node!r:.100} is not what a layer is called with")
-    args: list[Any] = []
-    named: dict[str, Any] = {}
-    for one in node:
-        if isinstance(one, list) and len(one) in (3, 4) and one[0] == "_CONSTANT_VALUE":
-            args.append(one[2])
-        elif isinstance(one, list) and len(one) in (3, 4) and _is_ref(one[:3]):
-            args.append(Ref(*one[:3]))
-        else:
-            raise BadInput(f"{where}: is called with {one!r:.100}, which is no [layer, call, output]")
-        if len(one) == 4 and isinstance(one[3], dict):
-            named |= {key: _old_argument(value) for key, value in one[3].items()}
-    return Call(tuple(args), named)
-
-
-def _argument(value: Any) -> Any:
-    """Turn an argument of Keras 3 into Python, its tensors into `Ref`."""
-    if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
-        history = value.get("config", {}).get("keras_history")
-        return Ref(*history) if _is_ref(history) else value
-    if isinstance(value, list):
-        return [_argument(one) for one in value]
-    return {key: _argument(one) for key, one in value.items()} if isinstance(value, dict) else value
-
-
-def _old_argument(value: Any) -> Any:
-    """Turn an argument of Keras 2 that is passed by name into Python, its tensors into `Ref`."""
-    if _is_ref(value):
-        return Ref(*value)
-    return [_old_argument(one) for one in value] if isinstance(value, list) else value
-
-
-def refs_in(value: Any) -> Iterator[Ref]:
-    """Yield the tensors in an argument, in order."""
-    if isinstance(value, Ref):
-        yield value
-    elif isinstance(value, dict):
-        for one in value.values():
-            yield from refs_in(one)
-    elif isinstance(value, list | tuple):
-        for one in value:
-            yield from refs_in(one)
-
-
-def replaced(value: Any, change: Callable[[Ref], Any]) -> Any:
-    """Return an argument with something else for each tensor in it."""
-    if isinstance(value, Ref):
-        return change(value)
-    if isinstance(value, dict):
-        return {key: replaced(one, change) for key, one in value.items()}
-    return [replaced(one, change) for one in value] if isinstance(value, list | tuple) else value
-
-
-def _with_refs(call: Call, change: Callable[[Ref], Any]) -> Call:
-    return Call(tuple(replaced(call.args, change)), replaced(call.named, change))
 
 
 def references(graph: Graph) -> Iterator[Ref]:
@@ -291,26 +190,30 @@ def references(graph: Graph) -> Iterator[Ref]:
     yield from (*graph.inputs, *graph.outputs)
 
 
-def _renumber(layers: Mapping[str, Spec], outputs: Sequence[Ref]) -> None:
-    """Note how the calls of each nested model are counted, where that is not from 0 on."""
-    read: dict[str, set[int]] = {}
-    for spec in layers.values():
-        for call in spec.calls:
-            for ref in refs_in((call.args, call.named)):
-                read.setdefault(ref.layer, set()).add(ref.call)
-    for ref in outputs:
-        read.setdefault(ref.layer, set()).add(ref.call)
-    for name, numbers in read.items():
-        spec = layers.get(name)
-        if spec is not None and spec.graph is not None and len(numbers) == len(spec.calls):
-            spec.numbers = {number: index for index, number in enumerate(sorted(numbers))}
+def _counted(layers: Mapping[str, Spec], outputs: Sequence[Ref], *, modern: bool) -> list[Ref]:
+    """Count the calls of nested models from 0 on; changes the calls in place and returns the outputs.
 
-
-def _numbered(layers: Mapping[str, Spec]) -> Callable[[Ref], Ref]:
-    """Return the function that counts the calls of a nested model from 0 on."""
+    Keras 2 has some other number for the first one. Keras 3 counts as here, but for the outputs of the model: there
+    the first call of a Functional model is number 1.
+    """
+    nested = {name: spec for name, spec in layers.items() if spec.graph is not None}
+    if modern:
+        first = {name: 1 for name, spec in nested.items() if spec.type != SEQUENTIAL}
+        return [Ref(ref.layer, ref.call - first.get(ref.layer, 0), ref.output) for ref in outputs]
+    calls = [call for spec in layers.values() for call in spec.calls]
+    read: dict[str, set[int]] = {name: set() for name in nested}
+    for ref in (*refs_in([(call.args, call.named) for call in calls]), *outputs):
+        read.get(ref.layer, set()).add(ref.call)
+    numbers = {
+        (name, number): index
+        for name, found in read.items()
+        if len(found) == len(layers[name].calls)
+        for index, number in enumerate(sorted(found))
+    }
 
     def change(ref: Ref) -> Ref:
-        numbers = layers[ref.layer].numbers if ref.layer in layers else {}
-        return Ref(ref.layer, numbers.get(ref.call, ref.call), ref.output)
+        return Ref(ref.layer, numbers.get((ref.layer, ref.call), ref.call), ref.output)
 
-    return change
+    for spec in layers.values():
+        spec.calls = tuple(Call(tuple(replaced(c.args, change)), replaced(c.named, change)) for c in spec.calls)
+    return [change(ref) for ref in outputs]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from numpy.typing import NDArray
 
@@ -24,12 +24,17 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 Shape = tuple["int | None", ...]
 """The sizes as Keras has them, batch first; None: any size."""
-IGNORED = frozenset(
-    "name trainable dtype batch_input_shape batch_shape input_dtype input_shape input_dim input_length seed momentum "
-    "synchronized renorm renorm_clipping renorm_momentum implementation init activity_regularizer quantization_config "
-    "lora_rank lora_alpha autocast input_spec fused virtual_batch_size adjustment unroll W_learning_rate_multiplier "
-    "b_learning_rate_multiplier sparse ragged optional".split()
-)
+Cases = tuple[tuple[str, dict[str, Any], Any], ...]
+"""The tiny cases of a layer family: class, settings, and the shape of the input or a list of shapes."""
+# fmt: off
+IGNORED = frozenset((
+    "name", "trainable", "dtype", "batch_input_shape", "batch_shape", "input_dtype", "input_shape", "input_dim",
+    "input_length", "seed", "momentum", "synchronized", "renorm", "renorm_clipping", "renorm_momentum",
+    "implementation", "init", "activity_regularizer", "quantization_config", "lora_rank", "lora_alpha", "autocast",
+    "input_spec", "fused", "virtual_batch_size", "adjustment", "unroll", "W_learning_rate_multiplier",
+    "b_learning_rate_multiplier", "sparse", "ragged", "optional",
+))
+# fmt: on
 """Settings of any layer that say nothing of what it computes once its weights are given."""
 IGNORED_ENDS = ("_initializer", "_regularizer", "_constraint")
 
@@ -73,9 +78,11 @@ def channels_first(rank: int) -> tuple[int, ...]:
 
 @dataclass(eq=False)
 class Layer:
-    """One call of a layer. ``type`` is its class in Keras, ``name`` its path, as ``outer/inner``; ``inputs`` are the
-    tensors it is called with, in order, ``args`` and ``call`` the same with whatever else is passed, by position and by
-    name. ``consumers`` are the classes of the layers that read what it makes; ``keras`` is the major version of Keras.
+    """One call of a layer.
+
+    ``type`` is its class in Keras, ``name`` its path, as ``outer/inner``; ``inputs`` are the tensors it is called with,
+    in order, ``args`` and ``call`` the same with whatever else is passed, by position and by name. ``consumers`` are
+    the classes of the layers that read what it makes; ``keras`` is the major version of Keras.
 
     ``weights`` are the tensors of the layer, the same ones for each call. The settings are read by ``integer``,
     ``choice`` and so on, each of which takes several names (older Keras has others); one that nobody reads is an error.
@@ -188,6 +195,7 @@ class Layer:
 
 Made = Tensor | Sequence[Tensor]
 Convert = Callable[[Layer, "Emit"], Made]
+Converter = TypeVar("Converter", bound=Convert)
 
 
 @dataclass(frozen=True)
@@ -201,13 +209,13 @@ class Kind:
 _KINDS: dict[str, Kind] = {}
 
 
-def layer(*class_names: str, call: Sequence[str] = ()) -> Callable[[Convert], Convert]:
+def layer(*class_names: str, call: Sequence[str] = ()) -> Callable[[Converter], Converter]:
     """Register a converter for layers of these classes (older Keras has other names). A duplicate raises ValueError.
 
     Operations of ``keras.ops`` are named ``ops.Add``.
     """
 
-    def register(convert: Convert) -> Convert:
+    def register(convert: Converter) -> Converter:
         for name in class_names:
             if name in _KINDS:
                 raise ValueError(f"two converters for layer class {name!r}: {_KINDS[name].convert} and {convert}")

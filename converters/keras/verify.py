@@ -15,7 +15,8 @@ import numpy as np
 
 from converters.errors import BadInput
 from converters.keras.files import read_source
-from converters.keras.graph import read_graph, refs_in
+from converters.keras.calls import refs_in
+from converters.keras.graph import read_graph
 from converters.keras.judge import BEFORE, SQUASHING, judge, sizes
 from converters.keras.load import Loaded, load
 from converters.runtimes import RUNTIMES, attempt, available

@@ -12,8 +12,9 @@ from typing import Any
 
 from converters.caffe.inputs import LARGEST
 from converters.errors import Unsupported
+from converters.keras.calls import Call, Ref, refs_in, replaced
 from converters.keras.emit import Emit
-from converters.keras.graph import Call, Graph, Ref, Spec, refs_in, replaced
+from converters.keras.graph import Graph, Spec
 from converters.keras.kind import Layer, Tensor, kinds
 
 CODE = ("Lambda", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "TFSMLayer")

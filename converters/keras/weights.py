@@ -70,11 +70,11 @@ class Weights:
         chosen = named[0] if named else left[0]
         self._used.add(chosen)
         numbers = self.stored[chosen].numbers
-        if numbers.dtype.kind != "f":
+        if numbers.dtype.kind != "f" and numbers.ndim:  # a count is a whole number
             raise op.bad(f"tensor {self.stored[chosen].path!r} has the type {numbers.dtype}; weights are floats")
         if not np.isfinite(numbers).all():
             raise op.bad(f"tensor {self.stored[chosen].path!r} has numbers that are not finite")
-        return np.ascontiguousarray(numbers, dtype=np.float32)
+        return np.ascontiguousarray(numbers, dtype=np.float32).reshape(numbers.shape)  # numpy makes (1,) of ()
 
     def _made_up(
         self, op: Layer, name: str, shape: tuple[int, ...], key: object, fan: int | None, scale: float
@@ -115,10 +115,10 @@ def made_up(
     """Return seeded numbers for a tensor, float32.
 
     Kernels keep the size of what goes through them and a ReLU (He et al. 2015); a batch normalization before a sum
-    halves it, so that a hundred residual blocks do not grow without end; statistics are never trivial.
+    makes it small, so that a hundred residual blocks do not grow without end; statistics are never trivial.
     """
-    if name in ("gamma", "moving_variance"):
-        size = 0.5 if feeds_sum and name == "gamma" else 1.0
+    if name in ("gamma", "moving_variance", "variance"):
+        size = 0.35 if feeds_sum and name == "gamma" else 1.0
         numbers = size * generator.uniform(0.8, 1.25, shape)
     elif len(shape) < 2 and fan is None:
         numbers = generator.normal(0, 0.05, shape)

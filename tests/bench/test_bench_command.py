@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from bench_cases import FAULTY
 
+import zoo.card
+import zoo.store
+import zoo.variants
 from bench import accuracy, latency, results
 from bench import run as running
 from bench.cli import main
@@ -99,11 +102,24 @@ def test_with_all_backends_one_that_is_not_usable_is_skipped_with_its_reason(tin
     assert "gone fishing" in (tmp_path / "out" / "report.md").read_text()
 
 
-def test_a_precision_that_the_zoo_does_not_hold_is_skipped_not_dropped(tiny_zoo, tmp_path):
+def test_a_precision_that_is_not_built_is_skipped_not_dropped(tiny_zoo, tmp_path):
     arguments = ("--only", "latency", "--zoo", "tiny", "--backend", "opencv", "--precision", "fp32,int8")
     assert bench_run(tiny_zoo, tmp_path / "out", *arguments) == 0
-    rows = {r.case.precision: r.status for r in read_results(tmp_path / "out")}
-    assert rows == {"fp32": "ok", "int8": "skipped"}
+    rows = {r.case.precision: (r.status, r.reason) for r in read_results(tmp_path / "out")}
+    said = "no int8 variant of tiny is built; python -m zoo build tiny --precision int8"
+    assert rows == {"fp32": ("ok", None), "int8": ("skipped", said)}
+
+
+def test_a_variant_that_is_built_is_measured_by_its_own_file_and_says_how_far_it_is(tiny_zoo, tmp_path):
+    card = zoo.card.all_cards()["tiny"]
+    assert zoo.variants.build(card, zoo.store.build(card), "fp16").name == "tiny.fp16.onnx"
+    arguments = ("--zoo", "tiny", "--backend", "onnxruntime", "--precision", "fp32,fp16")
+    assert bench_run(tiny_zoo, tmp_path / "out", *arguments) == 0
+    found = {(r.case.kind, r.case.precision): r for r in read_results(tmp_path / "out")}
+    assert {r.status for r in found.values()} == {"ok"}
+    for kind in ("latency", "accuracy"):
+        assert found[kind, "fp32"].parity.max_abs < 1e-6 < found[kind, "fp16"].parity.max_abs < 1e-2
+    assert len({v for k, v in read_run(tmp_path / "out").models["tiny"].items() if k.startswith("onnx")}) == 2
 
 
 @pytest.mark.parametrize(("fault", "reason"), [("kill later", "out of memory"), ("segfault", "SIGSEGV"), ("exit", "7")])

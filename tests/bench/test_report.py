@@ -328,7 +328,7 @@ def test_a_warning_is_told_once_with_all_whom_it_concerns(tmp_path):
     bad = [r.model_copy(update={"warnings": ("skipped 2 of 100 images: a, b",)}) for r in (several(), several("ror"))]
     section = reported(tmp_path, slow + bad).partition("## Warnings")[2]
     assert section.count("skipped 2 of 100 images") == 1
-    assert "accuracy of lean, onnxruntime on cpu on own:all, accuracy of ror" in section
+    assert "- lean, onnxruntime on cpu, own:all; ror, onnxruntime on cpu, own:all: skipped 2 of" in section
     assert section.count("<summary>") == 2
 
 

@@ -4,7 +4,7 @@
 
 writes ``keras/<family>.npz``: for case ``i`` the keys ``i:case`` (its text), ``i:h5`` and ``i:keras`` (the files that
 Keras saved), ``i:in`` and so on (inputs, int8), ``i:out`` and so on (what Keras answered, float32, in Keras's layout).
-A class that Keras saves in no form of HDF5 has no ``i:h5``.
+Operations have no ``i:h5``: Keras itself cannot read them from HDF5.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def ask(case):
 
     model, found = build(case), {"case": np.array(str(case))}
     with tempfile.TemporaryDirectory() as folder:
-        for form in ("h5", "keras"):
+        for form in ("keras",) if case.type.startswith("ops.") else ("h5", "keras"):
             path = Path(folder) / f"tiny.{form}"
             try:
                 model.save(path)

@@ -228,7 +228,7 @@ def test_a_lock_that_went_with_its_last_holder_is_made_anew(store: Path) -> None
     seen: list[bool] = []
 
     def take() -> None:
-        with zoo_store._alone(path, "fetches"):
+        with zoo_store.alone(path, "fetches"):
             seen.append(path.exists())
 
     with path.open("a") as held:

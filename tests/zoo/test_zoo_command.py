@@ -10,10 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from tiny import CAFFEMODEL, files_in, tiny_card
+from tiny import CAFFEMODEL, files_in, seeded_card, tiny_card
 
 from converters.errors import run_command
 from zoo.__main__ import main
+from zoo.describe import page
 
 ROOT = Path(__file__).parents[2]
 
@@ -108,6 +109,35 @@ def test_show_tells_everything_of_the_card(tmp_path: Path) -> None:
     assert last.split() == ["60-", "0.001", "0.001", "0.008", "0.007", "0.009", "0.050", "0.134", "0.357"]
     assert record["networks"] == dict.fromkeys(("levi-hassner-age", "levi-hassner-age@mean-image"), "not fetched")
     assert record["model"] is None
+
+
+def test_show_tells_how_a_network_is_fed_and_what_was_measured(store: Path) -> None:
+    crops = ({"name": "near", "share": 0.5}, {"name": "far", "share": 1.5})
+    spec = {"name": "data", "size": (5, 7), "resize": (9, 8), "channels": "GRAY", "mean": (100,), "crops": crops}
+    number = {
+        "task": "age",
+        "metric": "mae",
+        "dataset": "utkface",
+        "split": "test",
+        "split_sha256": "0" * 64,
+        "n": 4711,
+    }
+    measured = number | {"value": 6.543, "ci95": (6.4, 6.712), "head": "age", "backend": "onnxruntime"}
+    share = measured | {"metric": "cs5", "value": 0.5, "ci95": (0.25, 0.75)}
+    fields = {"weights": tiny_card().graph(), "limits": "\nblind to hats\n", "parameters": 12345}
+    text = page(tiny_card(input=(spec,), measured=(measured, share), **fields))
+    for told in (
+        "data, near, far: GRAY, the whole face for data, the middle 0.5 of the face for near, "
+        "the face with a margin, 1.5 of its sides in all for far, stretched to 9x8, centre 5x7, minus 100, NCHW",
+        "6.54 years (95 %: 6.40 to 6.71)",
+        "50.00 % (95 %: 25.00 to 75.00)",
+        "4,711",
+        "12,345",
+        "blind to hats",
+    ):
+        assert told in text
+    assert "its weights are random" in page(seeded_card())
+    assert "Heads" not in page(tiny_card(purpose="face detection", heads=()))
 
 
 def test_fetch_prints_each_file_once(store: Path, filled_mirror: Path, capsys: pytest.CaptureFixture[str]) -> None:

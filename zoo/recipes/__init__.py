@@ -2,8 +2,8 @@
 
 A recipe is named as its card, with underscores for the dashes, and holds constants and three functions:
 
-- ``SEED``, ``CYCLES`` (of how many epochs each), ``PATIENCE`` (epochs without a better validation number before it
-  stops), ``BATCH``, ``RATE`` (the learning rate that half a cosine brings to 2 % of itself in each cycle), ``PRECISION`` (Keras's policy while training),
+- ``SEED``, ``CYCLES`` (epochs, and the learning rate that half a cosine brings to 2 % of itself over them), ``PATIENCE``
+  (epochs without a better validation number before it stops), ``BATCH``, ``PRECISION`` (Keras's policy while training),
   ``MONITOR`` (the validation number that chooses the weights, with its ``min`` or ``max``), ``AUGMENTATION``, and
   ``START`` (the recipe whose trained weights it begins with where layers share name and shape, or None).
 - ``network() -> keras.Model``: the network as it is exported, in the field's own architecture.
@@ -45,10 +45,9 @@ class Recipe(Protocol):
     """What a module of this package offers."""
 
     SEED: int
-    CYCLES: tuple[int, ...]
+    CYCLES: tuple[tuple[int, float], ...]
     PATIENCE: int
     BATCH: int
-    RATE: float
     PRECISION: Literal["float32", "mixed_bfloat16"]
     MONITOR: tuple[str, Literal["min", "max"]]
     AUGMENTATION: Augmentation

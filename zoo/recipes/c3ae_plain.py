@@ -15,11 +15,11 @@ import numpy as np
 from zoo.recipes import Array, Augmentation
 
 SEED = 2019
-CYCLES = (26,)
-EPOCHS = 26
+EPOCHS = 22
 PATIENCE = 12
 BATCH = 50
 RATE = 2e-3
+CYCLES = ((22, RATE),)
 PRECISION = "mixed_bfloat16"
 MONITOR = ("val_age_mae", "min")
 AUGMENTATION = Augmentation()

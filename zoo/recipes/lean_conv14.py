@@ -10,10 +10,10 @@ from zoo.recipes._lean import targets
 __all__ = ["network", "targets", "training"]
 
 SEED = 1114
-CYCLES = (30,)
 PATIENCE = 8
 BATCH = 128
 RATE = 1e-3
+CYCLES = ((20, RATE),)
 PRECISION = "float32"
 MONITOR = ("val_age_years", "min")
 AUGMENTATION = Augmentation()

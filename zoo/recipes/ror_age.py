@@ -14,10 +14,10 @@ import numpy as np
 from zoo.recipes import Array, Augmentation
 
 SEED = 32
-CYCLES = (10, 5)
 PATIENCE = 8
 BATCH = 64
 RATE = 1e-4
+CYCLES = ((10, RATE), (4, 10 * RATE))
 PRECISION = "float32"
 MONITOR = ("val_accuracy", "max")
 AUGMENTATION = Augmentation()

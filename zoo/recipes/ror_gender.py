@@ -11,10 +11,10 @@ from zoo.recipes import Array, Augmentation
 from zoo.recipes.ror_age import trunk
 
 SEED = 33
-CYCLES = (4,)
-PATIENCE = 5
+PATIENCE = 8
 BATCH = 64
 RATE = 1e-4
+CYCLES = ((4, RATE), (4, 10 * RATE))
 PRECISION = "float32"
 MONITOR = ("val_accuracy", "max")
 AUGMENTATION = Augmentation()

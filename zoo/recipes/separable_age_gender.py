@@ -13,11 +13,11 @@ import numpy as np
 from zoo.recipes import Array, Augmentation
 
 SEED = 198
-CYCLES = (5,)
-EPOCHS = 5
+EPOCHS = 4
 PATIENCE = 4
 BATCH = 48
 RATE = 3e-3
+CYCLES = ((4, RATE),)
 PRECISION = "mixed_bfloat16"
 MONITOR = ("val_gender_accuracy", "max")
 AUGMENTATION = Augmentation()

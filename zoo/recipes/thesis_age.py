@@ -13,10 +13,10 @@ import numpy as np
 from zoo.recipes import Array, Augmentation
 
 SEED = 60
-CYCLES = (9,)
 PATIENCE = 4
 BATCH = 64
 RATE = 7e-4
+CYCLES = ((9, RATE),)
 PRECISION = "mixed_bfloat16"
 MONITOR = ("val_mae", "min")
 AUGMENTATION = Augmentation(turn=8, scale=0.1, shift=0.04)

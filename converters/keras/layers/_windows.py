@@ -1,6 +1,7 @@
 """How Keras moves windows over axes: kernel, stride, dilation and padding of convolutions and pooling.
 
-``same`` pads what is needed for ``ceil(size / stride)`` windows, the odd one behind, as TensorFlow does.
+``same`` pads what is needed for ``ceil(size / stride)`` windows, the odd one behind, as TensorFlow does. The pads are
+always written out: OpenCV 5 takes no notice of ONNX's ``auto_pad``.
 """
 
 from __future__ import annotations
@@ -16,29 +17,28 @@ from converters.keras.kind import Layer, Shape, Tensor
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows over the axes behind the channels. ``before`` and ``behind`` are None where a size is not known."""
+    """Windows over the axes behind the channels; ``before`` and ``behind`` are how far they reach over the edges."""
 
     kernel: tuple[int, ...]
     stride: tuple[int, ...]
     dilation: tuple[int, ...]
-    before: tuple[int, ...] | None
-    behind: tuple[int, ...] | None
+    before: tuple[int, ...]
+    behind: tuple[int, ...]
     counts: Shape
 
     @property
     def padded(self) -> bool:
         """Whether any window reaches over the edge."""
-        return self.before is None or any((*self.before, *(self.behind or ())))
+        return any((*self.before, *self.behind))
 
     def on_rows(self) -> Windows:
         """Return the windows of one axis as those over pictures of one row."""
-        before, behind = ((0, *sides) if sides is not None else None for sides in (self.before, self.behind))
-        return Windows((1, *self.kernel), (1, *self.stride), (1, *self.dilation), before, behind, (1, *self.counts))
+        sides = (0, *self.before), (0, *self.behind)
+        return Windows((1, *self.kernel), (1, *self.stride), (1, *self.dilation), *sides, (1, *self.counts))
 
     def attributes(self) -> dict[str, Any]:
         """Return the words of ONNX for them."""
-        pads = {"auto_pad": "SAME_UPPER"} if self.before is None else {"pads": (*self.before, *(self.behind or ()))}
-        return {"kernel_shape": self.kernel, "strides": self.stride, **pads}
+        return {"kernel_shape": self.kernel, "strides": self.stride, "pads": (*self.before, *self.behind)}
 
 
 def windows(
@@ -53,7 +53,9 @@ def windows(
         elif padding == "causal" or s == 1:
             total = reach - 1
         elif size is None:
-            return Windows(kernel, stride, dilation, None, None, (None,) * len(plane))
+            raise op.unsupported(
+                "padding 'same' with strides on an input of unknown size", "give the model a fixed size"
+            )
         else:
             total = max((-(-size // s) - 1) * s + reach - size, 0)
         before.append(total if padding == "causal" else total // 2)
@@ -66,8 +68,6 @@ def windows(
 
 def pad(emit: Emit, x: Tensor, taken: Windows) -> tuple[str, Windows]:
     """Add zeros around a tensor as a node of its own; returns its name, and the windows that are left."""
-    assert taken.before is not None
-    assert taken.behind is not None
     sides = emit.constant("pads", np.array((0, 0, *taken.before, 0, 0, *taken.behind), dtype=np.int64))
     none = (0,) * len(taken.before)
     left = Windows(taken.kernel, taken.stride, taken.dilation, none, none, taken.counts)

@@ -13,14 +13,16 @@ from typing import Any
 import numpy as np
 
 from converters.keras.emit import Emit
-from converters.keras.kind import Layer, Tensor, layer
+from converters.keras.kind import Cases, Layer, Tensor, layer
 
-NAMES = tuple(
-    "relu relu6 sigmoid hard_sigmoid tanh softmax log_softmax elu selu celu silu hard_silu gelu softplus softsign "
-    "exponential linear leaky_relu mish log_sigmoid hard_tanh hard_shrink soft_shrink tanh_shrink squareplus "
-    "sparse_plus sparse_sigmoid".split()
+# fmt: off
+NAMES = (
+    "relu", "relu6", "sigmoid", "hard_sigmoid", "tanh", "softmax", "log_softmax", "elu", "selu", "celu", "silu",
+    "hard_silu", "gelu", "softplus", "softsign", "exponential", "linear", "leaky_relu", "mish", "log_sigmoid",
+    "hard_tanh", "hard_shrink", "soft_shrink", "tanh_shrink", "squareplus", "sparse_plus", "sparse_sigmoid",
 )
-CASES = (
+# fmt: on
+CASES: Cases = (
     *((("Activation", {"activation": name}, (7, 9, 6))) for name in NAMES),
     ("Activation", {"activation": "softmax"}, (5,)),
     ("Activation", {"activation": "softmax"}, (7, 5)),
@@ -56,8 +58,8 @@ def _scaled(emit: Emit, x: Tensor, factor: float, shift: float) -> Tensor:
 
 
 def _line(emit: Emit, x: Tensor, slope: float) -> Tensor:
-    """Clip(slope * x + 0.5, 0, 1)."""
-    return emit.like("HardSigmoid", x, alpha=slope, beta=0.5)
+    """Clip(slope * x + 0.5, 0, 1). Not HardSigmoid: OpenCV takes that and any Mul behind it for HardSwish."""
+    return _clip(emit, _scaled(emit, x, slope, 0.5), 0.0, 1.0)
 
 
 def _gated(emit: Emit, x: Tensor) -> Tensor:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from converters.keras.emit import Emit
-from converters.keras.kind import Layer, Tensor, layer
+from converters.keras.kind import Cases, Layer, Tensor, layer
 
-CASES = (
+CASES: Cases = (
     ("BatchNormalization", {}, (7, 9, 3)),
     ("BatchNormalization", {"epsilon": 0.02}, (7, 9, 3)),
     ("BatchNormalization", {"scale": False}, (7, 9, 3)),

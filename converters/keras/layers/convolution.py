@@ -11,11 +11,11 @@ from math import prod
 import numpy as np
 
 from converters.keras.emit import Emit
-from converters.keras.kind import Array, Layer, Tensor, channels_first, layer
+from converters.keras.kind import Array, Cases, Layer, Tensor, channels_first, layer
 from converters.keras.layers._windows import Windows, pad, windows
 from converters.keras.layers.activation import activate
 
-CASES = (
+CASES: Cases = (
     ("Conv2D", {"filters": 4, "kernel_size": 3}, (7, 9, 3)),
     ("Conv2D", {"filters": 4, "kernel_size": (3, 2), "padding": "same", "use_bias": False}, (7, 9, 3)),
     ("Conv2D", {"filters": 4, "kernel_size": 3, "padding": "same", "strides": 2, "activation": "relu"}, (8, 9, 3)),
@@ -110,7 +110,7 @@ def convolve(emit: Emit, x: Tensor, kernel: Array, bias: Array | None, group: in
     name = x.name
     rows = len(taken.kernel) != 2 and taken.before != taken.behind
     single = kernel.shape[1] == 1 and (max(taken.dilation) > 1 or 1 in x.sizes[2:] or x.rank != 4)
-    if taken.padded and taken.before is not None and (rows or single or max(taken.kernel) == 1):
+    if taken.padded and (rows or single or max(taken.kernel) == 1):
         name, taken = pad(emit, x, taken)
     constants = [emit.constant("kernel", kernel)] + ([] if bias is None else [emit.constant("bias", bias)])
     return emit.node("Conv", (name, *constants), **taken.attributes(), dilations=taken.dilation, group=group)
@@ -157,13 +157,13 @@ def conv3d(op: Layer, emit: Emit) -> Tensor:
     return _convolution(op, emit, 3)
 
 
-def _depthwise(op: Layer, emit: Emit, dimensions: int) -> tuple[Tensor, int, Windows, Array]:
+def _depthwise(op: Layer, emit: Emit, dimensions: int, name: str) -> tuple[Tensor, int, Windows, Array]:
     """Return input, outputs, windows and kernel (outputs, 1, *window) of the depthwise part."""
     x, channels, _ = plane_of(op, emit, dimensions)
     multiplier, size = op.integer("depth_multiplier", default=1), kernel_size(op, dimensions)
     shape = (*size, channels, multiplier)
     fan = prod(size) * (2 if "Separable" in op.type else 1)  # no activation follows, which would halve what goes on
-    kernel = op.weight("depthwise_kernel", shape, fan=fan)
+    kernel = op.weight(name, shape, fan=fan)
     outputs = channels * multiplier
     turned = np.moveaxis(kernel.reshape(*size, outputs), -1, 0)[:, None]
     return x, outputs, windows_of(op, x, size), turned
@@ -173,7 +173,7 @@ def _depthwise(op: Layer, emit: Emit, dimensions: int) -> tuple[Tensor, int, Win
 def depthwise(op: Layer, emit: Emit) -> Tensor:
     """Add a Conv with a group for each channel."""
     op.setting("groups", "filters")
-    x, outputs, taken, kernel = _depthwise(op, emit, op.input.rank - 2)
+    x, outputs, taken, kernel = _depthwise(op, emit, op.input.rank - 2, "kernel")
     bias = op.weight("bias", (outputs,)) if op.flag("use_bias", default=True) else None
     name = convolve(emit, x, kernel, bias, x.sizes[1] or 0, taken)
     return activate(op, emit, with_plane(name, x, outputs, taken.counts), op.setting("activation"))
@@ -184,7 +184,7 @@ def separable(op: Layer, emit: Emit) -> Tensor:
     """Add a Conv with a group for each channel, and one of single pixels."""
     op.setting("groups")
     dimensions = op.input.rank - 2
-    x, middle, taken, kernel = _depthwise(op, emit, dimensions)
+    x, middle, taken, kernel = _depthwise(op, emit, dimensions, "depthwise_kernel")
     outputs, ones = op.integer("filters", "nb_filter"), (1,) * dimensions
     pointwise = op.weight("pointwise_kernel", (*ones, middle, outputs))
     bias = op.weight("bias", (outputs,)) if op.flag("use_bias", "bias", default=True) else None

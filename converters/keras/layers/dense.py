@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from converters.keras.emit import Emit
-from converters.keras.kind import Layer, Tensor, layer
+from converters.keras.kind import Cases, Layer, Tensor, layer
 from converters.keras.layers.activation import activate
 
-CASES = (
+CASES: Cases = (
     ("Dense", {"units": 4}, (7,)),
     ("Dense", {"units": 4, "use_bias": False}, (7,)),
     ("Dense", {"units": 4, "activation": "relu"}, (7,)),
@@ -27,7 +27,7 @@ SATURATING = ("softmax", "sigmoid", "log_softmax")
 
 @layer("Dense")
 def dense(op: Layer, emit: Emit) -> Tensor:
-    """Add Gemm for rows of numbers, else a Conv with a kernel of one, or MatMul where the channels are the last axis."""
+    """Add Gemm for rows of numbers, else a Conv of single pixels, or MatMul where the channels are the last axis."""
     x = op.input
     inputs, units = x.shape[-1], op.integer("units", "output_dim")
     given = op.setting("activation", default="linear")

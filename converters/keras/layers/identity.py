@@ -7,9 +7,9 @@ written with it and still do nothing in ``predict``.
 from __future__ import annotations
 
 from converters.keras.emit import Emit
-from converters.keras.kind import Layer, Tensor, layer
+from converters.keras.kind import Cases, Layer, Tensor, layer
 
-CASES = (
+CASES: Cases = (
     ("Dropout", {"rate": 0.3}, (7, 9, 3)),
     ("Dropout", {"rate": 0.3, "noise_shape": (None, 1, 1, 3)}, (7, 9, 3)),
     ("SpatialDropout1D", {"rate": 0.3}, (7, 3)),

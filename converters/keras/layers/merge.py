@@ -11,10 +11,10 @@ from dataclasses import replace
 import numpy as np
 
 from converters.keras.emit import Emit
-from converters.keras.kind import Layer, Shape, Tensor, channels_first, layer
+from converters.keras.kind import Cases, Layer, Shape, Tensor, channels_first, layer
 
 TWO, BROADCAST = [(7, 9, 3), (7, 9, 3)], [(3,), (7, 9, 3)]
-CASES = (
+CASES: Cases = (
     *(
         (name, {}, shapes)
         for name in ("Add", "Multiply", "Average", "Maximum", "Minimum")
@@ -27,10 +27,6 @@ CASES = (
     ("Concatenate", {"axis": -2}, [(7, 9, 3), (7, 5, 3)]),
     ("Concatenate", {}, [(5,), (3,)]),
     ("Concatenate", {"axis": 1}, [(5, 3), (4, 3)]),
-    ("Dot", {"axes": 1}, [(5,), (5,)]),
-    ("Dot", {"axes": -1, "normalize": True}, [(5,), (5,)]),
-    ("Dot", {"axes": (2, 1)}, [(4, 5), (5, 3)]),
-    ("Dot", {"axes": 2}, [(4, 5), (3, 5)]),
 )
 
 
@@ -158,48 +154,6 @@ def join(op: Layer, emit: Emit, axis: int) -> Tensor:
     order = _common(inputs)
     names = [emit.ordered(tensor, order).name for tensor in inputs]
     return Tensor(emit.node("Concat", names, axis=order.index(axis)), shape, order)
-
-
-@layer("Dot")
-def dot(op: Layer, emit: Emit) -> Tensor:
-    """Add a MatMul of two inputs of up to three axes, after LpNormalization where asked for."""
-    if len(op.inputs) != 2 or max(tensor.rank for tensor in op.inputs) > 3:
-        raise op.unsupported(f"inputs {', '.join(str(t.shape) for t in op.inputs)}", "two of up to three axes are")
-    given = op.setting("axes")
-    pair = list(given) if isinstance(given, list | tuple) else [given, given]
-    if len(pair) != 2 or not all(isinstance(axis, int) and not isinstance(axis, bool) for axis in pair):
-        raise op.bad(f"axes is {given!r:.60}; it has to be one axis or two")
-    names, shapes = [], []
-    for index, (tensor, axis) in enumerate(zip(op.inputs, pair, strict=True)):
-        plain = emit.plain(tensor)
-        axis %= tensor.rank
-        if axis == 0:
-            raise op.bad("works along axis 0, the batch")
-        name, rest = plain.name, [size for i, size in enumerate(tensor.shape) if i not in (0, axis)]
-        if op.flag("normalize", default=False):
-            name = _normalised(emit, name, axis)
-        if tensor.rank == 3 and axis == 2 - index:
-            shapes.append(rest)
-        elif tensor.rank == 3:
-            name, _ = emit.node("Transpose", (name,), perm=[0, 2, 1]), shapes.append(rest)
-        else:
-            size = tensor.shape[1]
-            plain = emit.reshape(replace(plain, name=name), (None, size, 1) if index else (None, 1, size))
-            name, _ = emit.plain(plain).name, shapes.append(rest)
-        names.append(name)
-    if op.inputs[0].shape[pair[0] % op.inputs[0].rank] != op.inputs[1].shape[pair[1] % op.inputs[1].rank]:
-        raise op.bad(f"axes {pair} of {op.inputs[0].shape} and {op.inputs[1].shape} differ in size")
-    product = emit.node("MatMul", names)
-    whole = Tensor(product, (None, *(shapes[0] or [1]), *(shapes[1] or [1])), (0, 1, 2))
-    return emit.reshape(whole, (None, *(shapes[0] + shapes[1] or [1])))
-
-
-def _normalised(emit: Emit, name: str, axis: int) -> str:
-    """Divide by the length along an axis, 1e-6 at least, as Keras 3 does (its square is 1e-12 at least)."""
-    squares = emit.node(
-        "ReduceSum", (emit.node("Mul", (name, name)), emit.constant("axes", np.array([axis]))), keepdims=1
-    )
-    return emit.node("Div", (name, emit.node("Sqrt", (emit.node("Max", (squares, emit.scalar(1e-12))),))))
 
 
 @layer("Merge")

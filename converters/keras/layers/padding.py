@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from converters.keras.emit import Emit
-from converters.keras.kind import Layer, Tensor, layer
+from converters.keras.kind import Cases, Layer, Tensor, layer
 from converters.keras.layers.convolution import plane_of, with_plane
 
-CASES = (
+CASES: Cases = (
     ("ZeroPadding2D", {}, (7, 9, 3)),
     ("ZeroPadding2D", {"padding": (2, 1)}, (7, 9, 3)),
     ("ZeroPadding2D", {"padding": ((0, 1), (3, 2))}, (7, 9, 3)),

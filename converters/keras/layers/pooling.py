@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from converters.keras.emit import Emit
-from converters.keras.kind import Layer, Tensor, layer
+from converters.keras.kind import Cases, Layer, Tensor, layer
 from converters.keras.layers._windows import windows
 from converters.keras.layers.convolution import plane_of, with_plane
 
-CASES = tuple(
+CASES: Cases = tuple(
     (f"{kind}Pooling{len(shape) - 1}D", settings, shape)
     for kind in ("Max", "Average")
     for settings, shape in (

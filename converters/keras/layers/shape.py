@@ -7,9 +7,9 @@ from math import prod
 import numpy as np
 
 from converters.keras.emit import Emit
-from converters.keras.kind import Layer, Tensor, channels_first, layer
+from converters.keras.kind import Cases, Layer, Tensor, channels_first, layer
 
-CASES = (
+CASES: Cases = (
     ("Flatten", {}, (7, 9, 3)),
     ("Flatten", {}, (7, 3)),
     ("Flatten", {}, (1, 1, 5)),

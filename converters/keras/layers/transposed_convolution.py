@@ -12,11 +12,11 @@ from math import prod
 import numpy as np
 
 from converters.keras.emit import Emit
-from converters.keras.kind import Array, Layer, Tensor, layer
+from converters.keras.kind import Array, Cases, Layer, Tensor, layer
 from converters.keras.layers.activation import activate
 from converters.keras.layers.convolution import kernel_size, plane_of, with_plane
 
-CASES = (
+CASES: Cases = (
     ("Conv2DTranspose", {"filters": 4, "kernel_size": 3}, (5, 7, 3)),
     ("Conv2DTranspose", {"filters": 4, "kernel_size": 3, "strides": 2, "padding": "same"}, (5, 7, 3)),
     ("Conv2DTranspose", {"filters": 4, "kernel_size": 4, "strides": 2, "padding": "same"}, (5, 7, 3)),
@@ -45,10 +45,8 @@ def _cut(reach: int, stride: int, padding: str, extra: int | None) -> Cut:
     The whole is ``(size - 1) * stride + reach`` long; ``same`` cuts it to ``size * stride``.
     """
     half = reach // 2 if padding == "same" else 0
-    if extra is not None:  # the size is then given by this rule
-        cut = 2 * half - extra
-    else:
-        cut = reach - stride if padding == "same" else min(reach - stride, 0)
+    usual = reach - stride if padding == "same" else min(reach - stride, 0)
+    cut = usual if extra is None else 2 * half - extra
     before = max(cut, 0) // 2 if padding == "same" else 0
     return before, max(cut - before, 0), max(before - cut, 0)
 
