@@ -70,4 +70,5 @@ def _figure(result: Result) -> str:
     if result.latency is not None:
         times = sorted(result.latency.times_ms)
         return f": p50 {times[len(times) // 2]:.2f} ms"
-    return "".join(f": {s.task} {s.metric} {s.value:.4f}" for s in result.scores[:1])
+    own = [s for s in result.scores if not s.derived] or list(result.scores)
+    return "".join(f": {s.task} {s.metric} {s.value:.4f}" for s in own[:1])

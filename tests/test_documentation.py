@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 import bench.cli
@@ -89,6 +90,24 @@ def main_of(command):
     assert command in (ROOT / "README.md").read_text(encoding="utf-8")
     words = command.split()
     return {**COMMANDS, "converters": converters.__main__.main}[words[2]](words[3:])
+
+
+def test_the_lean_example_scores_features_as_written(tmp_path, monkeypatch, capsys):
+    """On features of its own size, drawn at random, so its error is large, and its shares are near those of chance."""
+    text = (ROOT / "docs" / "usage.md").read_text(encoding="utf-8")
+    (example,) = (code for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "features.score" in code)
+    weights, folder = ROOT / "zoo" / "weights" / "lean-conv13.keras", tmp_path / "DIR"
+    monkeypatch.chdir(tmp_path)
+    assert converters.__main__.main(["keras", str(weights), "-o", "lean.onnx"]) == 0
+    (size,) = (d.dim_value for d in onnx.load("lean.onnx").graph.input[0].type.tensor_type.shape.dim[1:])
+    folder.mkdir()
+    np.save(folder / "add_98.npy", np.random.default_rng(9).random((13, size), np.float32))
+    (folder / "labels.csv").write_text("age\n" + "".join(f"{7 * n}\n" for n in range(13)))
+    capsys.readouterr()
+    exec(compile(example, "docs/usage.md", "exec"), {})
+    heads = {tuple(line.split()[:3]) for line in capsys.readouterr().out.splitlines()}
+    assert heads >= {("age", "age", "mae"), ("age", "age_group", "accuracy")}
+    assert heads >= {(f"groups{n}", "age_group", metric) for n in (8, 7, 5) for metric in ("accuracy", "one_off")}
 
 
 def test_every_network_stands_in_the_readme():

@@ -106,7 +106,8 @@ def _share(share: float) -> str:
 
 
 def _head(head: Head) -> str:
-    lines = [f"{head.task}: {head.decode} of {head.output}; in index order: {', '.join(head.labels)}"]
+    order = f"; in index order: {', '.join(head.labels)}" if head.labels else ""
+    lines = [f"{head.task}: {head.decode} of {head.output}{order}"]
     if head.years is not None:
         lines.append(f"  middle ages: {', '.join(f'{year:g}' for year in head.years)}")
     return "\n".join(lines)
@@ -123,8 +124,8 @@ def _measured(number: Measured) -> tuple[str, ...]:
 def _claim(claim: Claim) -> tuple[str, ...]:
     assert claim.value is not None
     factor, unit = (1, "years") if claim.metric == "mae" else (100, "%")
-    spread = f" ± {claim.sd * factor:.1f}" if claim.sd is not None else ""
-    value = f"{claim.value * factor:.1f}{spread} {unit}"
+    spread = f" ± {claim.sd * factor:.4g}" if claim.sd is not None else ""
+    value = f"{claim.value * factor:.4g}{spread} {unit}"
     return (claim.task, claim.metric, value, claim.dataset, claim.split, claim.where, claim.note)
 
 

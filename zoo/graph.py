@@ -98,7 +98,8 @@ def _with_batch(model: onnx.ModelProto, batch: int | str) -> onnx.ModelProto:
     """Copy a model, without the numbers of its large constants, as far as shape inference looks at it."""
     import onnx
 
-    bare = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import, functions=model.functions)
+    latest = max(model.ir_version, 8)  # before 4 a constant that is no input has no size
+    bare = onnx.ModelProto(ir_version=latest, opset_import=model.opset_import, functions=model.functions)
     bare.graph.name = model.graph.name or "graph"
     bare.graph.node.extend(model.graph.node)
     bare.graph.sparse_initializer.extend(model.graph.sparse_initializer)

@@ -60,6 +60,8 @@ def read(model: onnx.ModelProto) -> list[Entry]:
         return []
     try:
         entries = json.loads(text)
+        if not isinstance(entries, list):
+            raise TypeError(f"it is {text:.40}")  # noqa: TRY301 - one line says what is wrong, whatever it is
         return [_entry(given, place) for place, given in enumerate(entries)]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         said = " ".join(str(error).split())

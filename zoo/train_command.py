@@ -12,10 +12,12 @@ import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from converters.errors import DONE, NOT_USABLE, BadInput, one_line
-from zoo.recipes import Recipe
+
+if TYPE_CHECKING:
+    from zoo.recipes import Recipe
 
 ABOUT = "Train a network by its recipe. Needs the extra keras."
 NEEDED = ("keras", "tensorflow")
@@ -72,7 +74,7 @@ def _shortened(recipe: Recipe, epochs: int | None) -> Recipe:
         return recipe
     if epochs < 1:
         raise BadInput(f"--epochs {epochs}: a training has one at least")
-    return cast(Recipe, SimpleNamespace(**{**vars(recipe), "CYCLES": ((epochs, recipe.CYCLES[0][1]),)}))
+    return cast("Recipe", SimpleNamespace(**{**vars(recipe), "CYCLES": ((epochs, recipe.CYCLES[0][1]),)}))
 
 
 def _demand_keras() -> None:

@@ -93,7 +93,7 @@ def _seal(path: Path) -> dict[str, Any] | None:
     try:
         sealed = json.loads(_seal_path(path).read_bytes())
         whole = sha256_of(path) == sealed.pop("sha256")
-    except (FileNotFoundError, ValueError, KeyError, AttributeError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return None
     if not whole:
         print(f"{path}: damaged, so it does not count", file=sys.stderr)

@@ -70,10 +70,8 @@ def _read_npy(file: Path) -> Table:
 
 
 def _read_hdf5(file: Path) -> Table:
-    try:
-        import h5py
-    except ImportError as error:
-        raise BadInput(f"{file}: HDF5 needs h5py; install it, or give the features as .npy") from error
+    import h5py
+
     try:
         with h5py.File(file, "r") as content:
             found = {key: content[key] for key in ("features", *LABELS) if isinstance(content.get(key), h5py.Dataset)}

@@ -21,9 +21,10 @@ def add_command(commands: Any) -> None:
     """Add the commands ``caffe`` and ``layers`` to a parser."""
     layers: Parser = commands.add_parser(
         "layers",
-        help="print the Caffe layers that are known",
-        description="Print in markdown what each Caffe layer becomes, who judges it, and what is refused.",
+        help="print the layers that are known",
+        description="Print in markdown what each layer becomes, who judges it, and what is refused.",
     )
+    layers.add_argument("framework", choices=("caffe", "keras"), nargs="?", default="caffe", help="(default: caffe)")
     layers.set_defaults(run=print_layers)
     caffe: Parser = commands.add_parser("caffe", help="a Caffe network", description="Convert a Caffe network to ONNX.")
     caffe.set_defaults(run=convert_caffe)
@@ -39,9 +40,10 @@ def add_command(commands: Any) -> None:
 
 def print_layers(arguments: argparse.Namespace) -> int:
     """Print what is known of each layer, in markdown."""
-    from converters.caffe.coverage import markdown
+    from converters.caffe import coverage as caffe
+    from converters.keras import coverage as keras
 
-    print(markdown(), end="")
+    print((keras if arguments.framework == "keras" else caffe).markdown(), end="")
     return DONE
 
 

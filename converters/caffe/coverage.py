@@ -69,7 +69,7 @@ def markdown() -> str:
             {name for name, other in kinds().items() if other in found}, key=lambda name: (name != kind.name, name)
         )
         cases = str(len(module.CASES) or "in networks")
-        judge, said = getattr(module, "JUDGE", "Caffe"), _first(inspect.getdoc(kind.convert) or "")
+        judge, said = getattr(module, "JUDGE", "Caffe"), first_sentence(inspect.getdoc(kind.convert) or "")
         cells = ("", "nothing: dropped", "", "") if kind.dropped else (fields(kind.parameter), said, cases, judge)
         rows.append(f"| {_code(names)} | {' | '.join(cells)} |".replace("``", "`"))
         refused += [f"- `{kind.name}`: {line}" for line in unsupported(module)]
@@ -107,6 +107,6 @@ def _text(node: ast.expr) -> str:
     return ".."
 
 
-def _first(text: str) -> str:
+def first_sentence(text: str) -> str:
     """Return the first sentence of a docstring."""
     return re.split(r"(?<=[.])\s", " ".join(text.split()), maxsplit=1)[0].replace("|", "\\|")

@@ -50,7 +50,6 @@ def traced(loaded: Loaded, orders: Mapping[str, tuple[int, ...]], *, squashed: b
     names: list[str] = []
     signature = [tf.TensorSpec(sizes(one, orders), tf.float32, name=f"in_{i}") for i, one in enumerate(loaded.inputs)]
 
-    @tf.function(input_signature=signature, autograph=False)
     def run(*tensors: Any) -> list[Any]:
         given = [_to_keras(tf, one, tensor, orders) for one, tensor in zip(loaded.inputs, tensors, strict=True)]
         made = list(zip(loaded.outputs, loaded.call(*given), strict=True))
@@ -60,9 +59,10 @@ def traced(loaded: Loaded, orders: Mapping[str, tuple[int, ...]], *, squashed: b
         made += [(one, operation.inputs[0]) for one, operation in before]
         return [_to_onnx(tf, one, tensor, orders) for one, tensor in made]
 
+    function = tf.function(run, input_signature=signature, autograph=False)
     with tf.device("/CPU:0"):
-        run.get_concrete_function()
-    return run, names
+        function.get_concrete_function()
+    return function, names
 
 
 def sizes(one: Port, orders: Mapping[str, tuple[int, ...]]) -> tuple[int | None, ...]:

@@ -38,7 +38,7 @@ def mended(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _renumber(model: dict[str, Any]) -> None:
-    """Count the calls of nested models as Keras 3 does: from 0 on, but from 1 on for an output of a Functional model."""
+    """Count the calls of nested models as Keras 3 does: from 0 on, but where a Functional one is an output from 1."""
     nodes = [node for entry in model["layers"] for node in entry.get("inbound_nodes") or ()]
     read = [ref for node in nodes if isinstance(node, list) for ref in node if isinstance(ref, list) and len(ref) > 2]
     made = list(_references(model["output_layers"]))

@@ -12,12 +12,12 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from converters import VERSION
 from converters.caffe import IR_VERSION, OPSET
 from converters.caffe.emit import unique
-from converters.errors import BadInput, Unsupported
+from converters.errors import Unsupported
 from converters.keras.judge import sizes, traced
 from converters.keras.load import Loaded, MissingExtra, Port, load, tensorflow
 
@@ -75,7 +75,7 @@ def _by_tf2onnx(path: Path, loaded: Loaded) -> onnx.ModelProto:
     unknown = sorted({node.op_type for node in found.graph.node if node.domain not in ("", "ai.onnx")})
     if unknown:
         raise Unsupported(f"{path}: tf2onnx has no ONNX operator for {', '.join(unknown)}")
-    return found
+    return cast("onnx.ModelProto", found)
 
 
 def _slim(path: Path, model: onnx.ModelProto) -> onnx.ModelProto:
@@ -85,7 +85,7 @@ def _slim(path: Path, model: onnx.ModelProto) -> onnx.ModelProto:
     except ImportError as error:
         raise MissingExtra(f"onnxslim cannot be imported ({error}); pip install 'agebench[keras]'") from error
     try:
-        return onnxslim.slim(model)
+        return cast("onnx.ModelProto", onnxslim.slim(model))
     except Exception as error:  # it raises many types
         raise Unsupported(f"{path}: onnxslim cannot simplify it: {' '.join(str(error).split())[:300]}") from error
 
@@ -110,8 +110,8 @@ def canonical(model: onnx.ModelProto, loaded: Loaded, scopes: Mapping[str, str])
     constants = {names[one.name]: one for one in graph.initializer if one.name in names}
     for name, one in constants.items():
         one.name, one.doc_string = name, ""
-    ends = [_described(loaded.inputs), _described(loaded.outputs)]
-    made = helper.make_graph(nodes, loaded.name or "keras", *ends, [constants[n] for n in used if n in constants])
+    inputs, outputs, kept = _described(loaded.inputs), _described(loaded.outputs), [n for n in used if n in constants]
+    made = helper.make_graph(nodes, loaded.name or "keras", inputs, outputs, [constants[name] for name in kept])
     return helper.make_model(
         made,
         opset_imports=[helper.make_opsetid("", OPSET)],
@@ -205,7 +205,7 @@ def _versions() -> str:
 
 
 def sha256(path: Path) -> str:
-    """Return the sha256 of a file; of a folder, that of the names and sha256 of its files, as ``sha256sum`` lists them."""
+    """Return the sha256 of a file; of a folder, that of what ``sha256sum`` lists of its files."""
     if path.is_file():
         return hashlib.sha256(path.read_bytes()).hexdigest()
     files = sorted(file for file in path.rglob("*") if file.is_file())

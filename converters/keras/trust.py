@@ -13,7 +13,7 @@ from converters.errors import BadInput, Unsupported
 
 CODE = ("Lambda", "__lambda__", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "TFSMLayer")
 """Classes that run code out of the file, or out of one that it names."""
-OUTSIDE = frozenset("PyFunc EagerPyFunc PyFuncStateless ReadFile WriteFile MatchingFiles Print PrintV2".split())
+OUTSIDE = ("PyFunc", "EagerPyFunc", "PyFuncStateless", "ReadFile", "WriteFile", "MatchingFiles", "Print", "PrintV2")
 """Operations of TensorFlow that no network needs."""
 KERAS = ("keras", "tf_keras", "builtins")
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from converters.errors import BadInput
-from converters.keras.files import read_source
 from converters.keras.calls import refs_in
+from converters.keras.files import read_source
 from converters.keras.graph import read_graph
 from converters.keras.judge import BEFORE, SQUASHING, judge, sizes
 from converters.keras.load import Loaded, load

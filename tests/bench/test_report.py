@@ -311,7 +311,7 @@ def test_every_skipped_and_failed_case_stands_there_with_its_reason(tmp_path):
     section = text.partition("## Skipped and failed cases")[2]
     assert re.search(r"\| skipped +\| 1 +\| .*batch 3.* \| not \\\| here +\|", section)
     assert re.search(r"\| failed +\| 1 +\| .*batch 8.* \| crashed badly &lt;script> \|", section)
-    assert "drift: a \\| b" in text
+    assert "batch 3: a \\| b" in text
 
 
 def test_skipped_cases_of_one_reason_share_a_row_that_stands_for_exactly_them():

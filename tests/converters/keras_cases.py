@@ -1,4 +1,4 @@
-"""The cases of all Keras layer families, and each as a model built, filled and run by Keras. `build` needs TensorFlow."""
+"""The cases of all Keras layer families, and each as a model built and filled by Keras. `build` needs TensorFlow."""
 
 from __future__ import annotations
 

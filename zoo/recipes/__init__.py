@@ -4,8 +4,9 @@ A recipe is named as its card, with underscores for the dashes, and holds consta
 
 - ``SEED``, ``CYCLES`` (epochs, and the learning rate that half a cosine brings to 2 % of itself over them), ``PATIENCE``
   (epochs without a better validation number before it stops), ``BATCH``, ``PRECISION`` (Keras's policy while training),
-  ``MONITOR`` (the validation number that chooses the weights, with its ``min`` or ``max``), ``AUGMENTATION``, and
-  ``START`` (the recipe whose trained weights it begins with where layers share name and shape, or None).
+  ``MONITOR`` (the validation number that chooses the weights, with its ``min`` or ``max``), ``AUGMENTATION``,
+  ``START`` (the recipe whose trained weights it begins with where layers share name and shape, or None), and
+  ``STRAIGHTEN`` (whether slope and offset of a last layer that answers in years are fitted anew at the end).
 - ``network() -> keras.Model``: the network as it is exported, in the field's own architecture.
 - ``training(network) -> keras.Model``: that network compiled, with the further outputs that only its losses need.
 - ``targets(ages, genders) -> (answers, kept)``: what each output shall answer, by name, and which faces count.
@@ -52,6 +53,7 @@ class Recipe(Protocol):
     MONITOR: tuple[str, Literal["min", "max"]]
     AUGMENTATION: Augmentation
     START: str | None
+    STRAIGHTEN: bool
 
     def network(self) -> Any:
         """Build the network as it is exported (a ``keras.Model``), with fresh weights."""

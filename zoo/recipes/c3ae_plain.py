@@ -15,15 +15,15 @@ import numpy as np
 from zoo.recipes import Array, Augmentation
 
 SEED = 2019
-EPOCHS = 22
 PATIENCE = 12
 BATCH = 50
 RATE = 2e-3
-CYCLES = ((22, RATE),)
+CYCLES = ((15, RATE),)
 PRECISION = "mixed_bfloat16"
 MONITOR = ("val_age_mae", "min")
 AUGMENTATION = Augmentation()
 START = None
+STRAIGHTEN = False
 
 BINS = 12
 BIN_YEARS = 10

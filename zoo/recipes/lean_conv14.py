@@ -18,6 +18,7 @@ PRECISION = "float32"
 MONITOR = ("val_age_years", "min")
 AUGMENTATION = Augmentation()
 START = None
+STRAIGHTEN = False
 
 TAP = "conv_14_relu"
 FEATURES = 4096

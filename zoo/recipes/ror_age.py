@@ -22,6 +22,7 @@ PRECISION = "float32"
 MONITOR = ("val_accuracy", "max")
 AUGMENTATION = Augmentation()
 START = None
+STRAIGHTEN = False
 
 GROUPS = 12
 GROUP_YEARS = 5

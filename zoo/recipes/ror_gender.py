@@ -19,6 +19,7 @@ PRECISION = "float32"
 MONITOR = ("val_accuracy", "max")
 AUGMENTATION = Augmentation()
 START = "ror-age"
+STRAIGHTEN = False
 
 
 def network() -> Any:

@@ -13,15 +13,15 @@ import numpy as np
 from zoo.recipes import Array, Augmentation
 
 SEED = 198
-EPOCHS = 4
 PATIENCE = 4
 BATCH = 48
 RATE = 3e-3
-CYCLES = ((4, RATE),)
-PRECISION = "mixed_bfloat16"
+CYCLES = ((10, RATE),)
+PRECISION = "float32"
 MONITOR = ("val_gender_accuracy", "max")
 AUGMENTATION = Augmentation()
 START = None
+STRAIGHTEN = False
 
 YOUNGEST = (0, 14, 23, 36, 57)
 """The first year of each of the five classes."""
@@ -38,6 +38,7 @@ def network() -> Any:
     x = layers.SeparableConv2D(32, 5, strides=3, use_bias=False, name="conv1")(image)
     x = layers.BatchNormalization(name="conv1_norm")(x)
     x = layers.ReLU(name="conv1_relu")(x)
+    x = layers.MaxPooling2D(2, name="pool1")(x)
     for number, filters in enumerate(FILTERS, start=2):
         x = layers.SeparableConv2D(filters, 3, padding="same", use_bias=False, name=f"conv{number}")(x)
         x = layers.BatchNormalization(name=f"conv{number}_norm")(x)

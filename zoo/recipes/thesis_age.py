@@ -21,6 +21,7 @@ PRECISION = "mixed_bfloat16"
 MONITOR = ("val_mae", "min")
 AUGMENTATION = Augmentation(turn=8, scale=0.1, shift=0.04)
 START = None
+STRAIGHTEN = True
 
 
 def trunk() -> tuple[Any, Any]:

@@ -11,15 +11,15 @@ from zoo.recipes import Array, Augmentation
 from zoo.recipes.thesis_age import trunk
 
 SEED = 61
-EPOCHS = 3
 PATIENCE = 3
 BATCH = 64
 RATE = 4e-4
-CYCLES = ((3, RATE),)
+CYCLES = ((3, RATE), (3, RATE))
 PRECISION = "mixed_bfloat16"
 MONITOR = ("val_accuracy", "max")
 AUGMENTATION = Augmentation(turn=8, scale=0.1, shift=0.04)
 START = "thesis-age"
+STRAIGHTEN = False
 
 
 def network() -> Any:

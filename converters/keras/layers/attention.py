@@ -10,10 +10,10 @@ from math import sqrt
 import numpy as np
 
 from converters.keras.emit import Emit
-from converters.keras.kind import Layer, Tensor, layer
+from converters.keras.kind import Cases, Layer, Tensor, layer
 
 TWO = [(5, 6), (4, 6)]
-CASES = (
+CASES: Cases = (
     ("Attention", {}, TWO),
     ("Attention", {"use_scale": True}, [(5, 6), (4, 3), (4, 6)]),
     ("MultiHeadAttention", {"num_heads": 2, "key_dim": 3}, TWO),

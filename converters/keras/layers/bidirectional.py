@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from converters.keras.emit import Emit
-from converters.keras.kind import Layer, Tensor, layer
+from converters.keras.kind import Cases, Layer, Tensor, layer
 from converters.keras.layers.recurrent import GATES, last, run, sequence
 
-CASES = (
+CASES: Cases = (
     ("Bidirectional", {"layer": ("LSTM", {"units": 4})}, (5, 3)),
     ("Bidirectional", {"layer": ("GRU", {"units": 4, "return_sequences": True})}, (5, 3)),
     ("Bidirectional", {"layer": ("SimpleRNN", {"units": 4, "return_sequences": True}), "merge_mode": "sum"}, (5, 3)),

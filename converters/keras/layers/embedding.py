@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from converters.keras.emit import Emit
-from converters.keras.kind import Layer, Tensor, layer
+from converters.keras.kind import Cases, Layer, Tensor, layer
 
-CASES = (
+CASES: Cases = (
     ("Embedding", {"input_dim": 11, "output_dim": 4}, (7,)),
     ("Embedding", {"input_dim": 11, "output_dim": 4}, (5, 3)),
 )

@@ -8,9 +8,9 @@ from math import prod
 import numpy as np
 
 from converters.keras.emit import Emit
-from converters.keras.kind import Layer, Tensor, layer
+from converters.keras.kind import Cases, Layer, Tensor, layer
 
-CASES = (
+CASES: Cases = (
     ("LayerNormalization", {}, (7, 9, 6)),
     ("LayerNormalization", {"epsilon": 0.02, "center": False}, (7, 9, 6)),
     ("LayerNormalization", {"scale": False}, (7, 6)),
@@ -45,7 +45,7 @@ def normalised(emit: Emit, x: str, axes: Sequence[int], epsilon: float, *, centr
 def _weighted(op: Layer, emit: Emit, x: Tensor, axes: Sequence[int], gamma: str = "gamma") -> Tensor:
     """Add the factors and shifts, which lie along some Keras axes."""
     sizes = [x.shape[axis] or 0 for axis in axes]
-    spread = [size if axis in axes else 1 for axis, size in enumerate(x.shape)]
+    spread = [(size or 0) if axis in axes else 1 for axis, size in enumerate(x.shape)]
     for name, wanted, op_type in ((gamma, "scale", "Mul"), ("beta", "center", "Add")):
         if (wanted == "scale" and gamma == "scale") or (gamma != "scale" and op.flag(wanted, default=True)):
             values = op.weight(name, sizes).reshape(spread).transpose(x.order)

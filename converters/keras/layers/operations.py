@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from converters.keras.emit import Emit
-from converters.keras.kind import Layer, Tensor, layer
+from converters.keras.kind import Cases, Layer, Tensor, layer
 from converters.keras.layers.activation import TABLE, activate
-from converters.keras.layers.merge import join, joined_shape, together
+from converters.keras.layers.merge import joined_shape, together
 from converters.keras.layers.normalization import mean
 from converters.keras.layers.rescaling import broadcast, numbers
 
 PICTURE, TWO = (7, 9, 3), [(7, 9, 3), (7, 9, 3)]
-CASES = (
+CASES: Cases = (
     ("ops.add", {"behind": (1.5,)}, PICTURE),
     ("ops.subtract", {"before": (2,)}, PICTURE),
     ("ops.multiply", {}, TWO),
@@ -43,17 +43,6 @@ CASES = (
     ("ops.sum", {"axis": 1}, PICTURE),
     ("ops.max", {"axis": (1, 3), "keepdims": True}, PICTURE),
     ("ops.min", {"axis": 2}, PICTURE),
-    ("ops.reshape", {"newshape": (-1, 9, 21)}, PICTURE),
-    ("ops.transpose", {"axes": (0, 3, 1, 2)}, PICTURE),
-    ("ops.concatenate", {"axis": -1, "as_list": True}, TWO),
-    ("ops.stack", {"axis": 1, "as_list": True}, TWO),
-    ("ops.expand_dims", {"axis": 1}, (7, 3)),
-    ("ops.squeeze", {"axis": 1}, (1, 7, 3)),
-    ("ops.get_item", {"behind": ((slice(None), slice(1, 5), slice(None, None, 2), slice(-2, None)),)}, PICTURE),
-    ("ops.get_item", {"behind": ((Ellipsis, 1),)}, PICTURE),
-    ("ops.get_item", {"behind": ((slice(None), -2),)}, PICTURE),
-    ("ops.pad", {"pad_width": ((0, 0), (1, 2), (0, 1), (0, 0))}, PICTURE),
-    ("ops.matmul", {}, [(5, 7), (7, 3)]),
 )
 Values = list[Any]
 
@@ -90,7 +79,9 @@ def binary(op: Layer, emit: Emit) -> Tensor:
         first, second = together(op, emit, tensors)
         return replace(first, name=emit.node(node, (first.name, second.name)), shape=joined_shape(op, (first, second)))
     x = tensors[0]
-    names = [x.name if isinstance(v, Tensor) else broadcast(op, emit, x, "value", numbers(op, "value", v)) for v in pair]
+    names = [
+        x.name if isinstance(v, Tensor) else broadcast(op, emit, x, "value", numbers(op, "value", v)) for v in pair
+    ]
     return x.named(emit.node(node, names))
 
 
@@ -155,7 +146,7 @@ def clip(op: Layer, emit: Emit) -> Tensor:
     return emit.like("Clip", op.input, low, high)
 
 
-def _without(emit: Emit, x: Tensor, axes: tuple[int, ...]) -> Tensor:
+def without(emit: Emit, x: Tensor, axes: tuple[int, ...]) -> Tensor:
     """Return a tensor without Keras axes of size 1."""
     return emit.reshape(x, tuple(size for axis, size in enumerate(x.shape) if axis not in axes))
 
@@ -178,161 +169,7 @@ def reduction(op: Layer, emit: Emit) -> Tensor:
         else:
             name = emit.node(f"Reduce{kind}", (name,), axes=[place], keepdims=1)
     kept = replace(x, name=name, shape=tuple(1 if axis in axes else size for axis, size in enumerate(x.shape)))
-    return kept if op.flag("keepdims", default=False) else _without(emit, kept, axes)
-
-
-@layer("ops.Reshape")
-def reshape(op: Layer, emit: Emit) -> Tensor:
-    """Add a Reshape whose first size is the batch."""
-    x, given = tensor(op, emit), op.setting("newshape")
-    sizes = list(given) if isinstance(given, list | tuple) else [given]
-    whole = all(isinstance(size, int) and not isinstance(size, bool) for size in sizes)
-    count, known = np.prod([size or 0 for size in x.shape[1:]]), np.prod([size for size in sizes[1:] if size != -1])
-    if not whole or None in x.shape[1:] or sizes[0] != -1 or -1 in sizes[1:] or known != count:
-        raise op.unsupported(f"newshape {given!r:.60} of {x.shape}", "-1 for the batch, and known sizes, are")
-    return emit.reshape(x, (None, *sizes[1:]))
-
-
-@layer("ops.Transpose")
-def transpose(op: Layer, emit: Emit) -> Tensor:
-    """Only note that the axes have other places."""
-    x = tensor(op, emit)
-    axes = op.axes("axes", rank=x.rank, default=list(range(x.rank))[::-1])
-    if sorted(axes) != list(range(x.rank)) or axes[0] != 0:
-        raise op.unsupported(f"axes {axes}", "all axes with the batch in front are")
-    return Tensor(x.name, tuple(x.shape[axis] for axis in axes), tuple(axes.index(axis) for axis in x.order))
-
-
-@layer("ops.Concatenate", "ops.Concat")
-def concatenate(op: Layer, emit: Emit) -> Tensor:
-    """Add a Concat."""
-    return join(op, emit, op.axes("axis", rank=op.inputs[0].rank, default=0)[0])
-
-
-@layer("ops.Stack")
-def stack(op: Layer, emit: Emit) -> Tensor:
-    """Add a Concat along an axis that each input gets."""
-    rank = op.inputs[0].rank + 1
-    (axis,) = op.axes("axis", rank=rank, default=0)
-    if axis == 0:
-        raise op.unsupported("axis 0", "an axis behind the batch is")
-    spread = tuple(
-        emit.reshape(emit.unfolded(one), (*one.shape[:axis], 1, *one.shape[axis:])) for one in op.inputs
-    )
-    return join(replace(op, inputs=spread), emit, axis)
-
-
-@layer("ops.ExpandDims")
-def expand_dims(op: Layer, emit: Emit) -> Tensor:
-    """Add a Reshape with an axis of size 1."""
-    x = tensor(op, emit)
-    axes = op.axes("axis", rank=x.rank + 1)
-    shape = list(x.shape)
-    for axis in sorted(axes):
-        shape.insert(axis, 1)
-    if 0 in axes:
-        raise op.unsupported("axis 0", "an axis behind the batch is")
-    return emit.reshape(x, tuple(shape))
-
-
-@layer("ops.Squeeze")
-def squeeze(op: Layer, emit: Emit) -> Tensor:
-    """Add a Reshape without axes of size 1."""
-    x = tensor(op, emit)
-    ones = tuple(axis for axis, size in enumerate(x.shape) if size == 1)
-    axes = ones if op.setting("axis") is None else op.axes("axis", rank=x.rank)
-    if not set(axes) <= set(ones):
-        raise op.bad(f"axis {axes} of an input of shape {x.shape}; only axes of size 1 can go")
-    return _without(emit, x, axes)
-
-
-@layer("ops.GetItem", call=("x", "key"))
-def get_item(op: Layer, emit: Emit) -> Tensor:
-    """Add a Slice, and a Reshape without the axes of which one place is taken."""
-    x, given = values(op, 2, "x", "key")
-    x = emit.unfolded(x)
-    key = list(given) if isinstance(given, list | tuple) else [given]
-    return sliced(op, emit, x, key)
-
-
-def sliced(op: Layer, emit: Emit, x: Tensor, key: Values) -> Tensor:
-    """Take places and slices of a tensor, one an axis, ``...`` for those between."""
-    rest = [index for index, one in enumerate(key) if _is_rest(one)]
-    if rest:
-        key = [*key[: rest[0]], *[slice(None)] * (x.rank - len(key) + 1), *key[rest[0] + 1 :]]
-    shape, cut, dropped = list(x.shape), [], []
-    for axis, one in enumerate(key):
-        if _is_whole(one):
-            continue
-        size = shape[axis] if axis < x.rank else None
-        if axis == 0 or size is None:
-            raise op.unsupported(f"[{one!r:.60}] of axis {axis} of {x.shape}", "axes of known size behind the batch are")
-        start, stop, step = _range(op, one, size)
-        shape[axis] = len(range(start, stop, step))
-        cut.append((x.axis(axis), start, stop, step))
-        dropped += [axis] if isinstance(one, int) else []
-    if cut:
-        parts = zip(("axes", "starts", "ends", "steps"), zip(*cut, strict=True), strict=True)
-        names = {what: emit.constant(what, np.array(numbers, dtype=np.int64)) for what, numbers in parts}
-        name = emit.node("Slice", (x.name, *(names[what] for what in ("starts", "ends", "axes", "steps"))))
-        x = replace(x, name=name, shape=tuple(shape))
-    return _without(emit, x, tuple(dropped)) if dropped else x
-
-
-def _is_rest(one: Any) -> bool:
-    return one is Ellipsis or (isinstance(one, dict) and one.get("class_name") == "__ellipsis__")
-
-
-def _is_whole(one: Any) -> bool:
-    return one == slice(None) or (_settings(one) is not None and not any(v is not None for v in _settings(one).values()))
-
-
-def _settings(one: Any) -> Any:
-    """Return start, stop and step as the file has them; None: it is no slice."""
-    if isinstance(one, dict):
-        inner = one.get("config", one)
-        if isinstance(inner, dict) and {"start", "stop"} <= inner.keys():
-            return {name: inner.get(name) for name in ("start", "stop", "step")}
-    return None
-
-
-def _range(op: Layer, one: Any, size: int) -> tuple[int, int, int]:
-    if isinstance(one, int) and not isinstance(one, bool) and -size <= one < size:
-        return one % size, one % size + 1, 1
-    given = _settings(one)
-    if given is None or not all(value is None or type(value) is int for value in given.values()):
-        raise op.unsupported(f"[{one!r:.60}] of {size} places", "a place or a slice of whole numbers is")
-    start, stop, step = slice(given["start"], given["stop"], given["step"] or None).indices(size)
-    if step < 1 or start >= stop:
-        raise op.unsupported(f"[{one!r:.60}] of {size} places", "a slice that goes forwards and takes something is")
-    return start, stop, step
-
-
-@layer("ops.Pad", call=("constant_values",))
-def pad(op: Layer, emit: Emit) -> Tensor:
-    """Add a Pad."""
-    x = tensor(op, emit)
-    op.choice("mode", known=("constant",), default="constant")
-    given = numbers(op, "pad_width", op.setting("pad_width"))
-    widths = np.broadcast_to(given, (x.rank, 2)).astype(int) if given.ndim <= 2 else given
-    if widths.shape != (x.rank, 2) or (widths < 0).any() or widths[0].any():
-        raise op.bad(f"pad_width {op.setting('pad_width')!r:.60} of an input of shape {x.shape}")
-    value = op.call.get("constant_values")
-    fill = float(numbers(op, "constant_values", 0.0 if value is None else value))
-    turned = widths[list(x.order)]
-    pads = emit.constant("pads", np.concatenate([turned[:, 0], turned[:, 1]]).astype(np.int64))
-    shape = tuple(None if n is None else n + int(sum(w)) for n, w in zip(x.shape, widths, strict=True))
-    return replace(x, name=emit.node("Pad", (x.name, pads, emit.scalar(fill)), mode="constant"), shape=shape)
-
-
-@layer("ops.Matmul")
-def matmul(op: Layer, emit: Emit) -> Tensor:
-    """Add a MatMul of two tensors of as many axes, three or more."""
-    first, second = (emit.plain(value) for value in op.inputs[:2])
-    if len(op.inputs) != 2 or first.rank != second.rank or first.rank < 3 or first.shape[1:-2] != second.shape[1:-2]:
-        raise op.unsupported(f"inputs {', '.join(str(t.shape) for t in op.inputs)}", "two alike, of 3 axes or more, are")
-    name = emit.node("MatMul", (first.name, second.name))
-    return Tensor(name, (*first.shape[:-1], second.shape[-1]), first.order)
+    return kept if op.flag("keepdims", default=False) else without(emit, kept, axes)
 
 
 @layer("ops.Cast", "ops.Identity", "ops.StopGradient", "ops.ConvertToTensor")
@@ -341,5 +178,3 @@ def nothing(op: Layer, emit: Emit) -> Tensor:
     if op.setting("dtype", default="float32") not in ("float32", None):
         raise op.unsupported(f"dtype {op.setting('dtype')!r:.60}", "float32 is")
     return op.input
-
-

@@ -1,8 +1,8 @@
 """SimpleRNN, LSTM and GRU, step by step: the number of steps has to be known.
 
 ONNX has all three, but OpenCV runs them for one batch size or not at all. The gates of LSTM come in the order input,
-forget, new cell, output; those of GRU update, reset, new state. ``reset_after`` (the default since Keras 2.1) applies the
-reset gate behind the product with the recurrent kernel, whose bias is a second row.
+forget, new cell, output; those of GRU update, reset, new state. ``reset_after`` applies the reset gate behind the
+product with the recurrent kernel, whose bias is a second row.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from functools import partial
 import numpy as np
 
 from converters.keras.emit import Emit
-from converters.keras.kind import Array, Layer, Tensor, layer
+from converters.keras.kind import Array, Cases, Layer, Tensor, layer
 from converters.keras.layers.activation import activate
 
-CASES = (
+CASES: Cases = (
     ("SimpleRNN", {"units": 4}, (5, 3)),
     ("SimpleRNN", {"units": 4, "return_sequences": True, "go_backwards": True, "use_bias": False}, (5, 3)),
     ("LSTM", {"units": 4}, (5, 3)),
@@ -96,7 +96,7 @@ def _and_recurrent(emit: Emit, cell: Cell, inputs: str, states: Sequence[str]) -
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What a recurrent layer made: the output of each step, (N, 1, units), in the order of the steps, and the states."""
+    """What a recurrent layer made: the output of each step it took, (N, 1, units) each, and the last states."""
 
     steps: list[str]
     states: tuple[str, ...]

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from converters.keras.emit import Emit
-from converters.keras.kind import Array, Layer, Tensor, layer
+from converters.keras.kind import Array, Cases, Layer, Tensor, layer
 
-CASES = (
+CASES: Cases = (
     ("Rescaling", {"scale": 1 / 127.5, "offset": -1.0}, (7, 9, 3)),
     ("Rescaling", {"scale": 0.25}, (7, 9, 3)),
     ("Rescaling", {"scale": [0.5, 0.25, 2.0], "offset": [1.0, -1.0, 0.5]}, (7, 9, 3)),
@@ -68,20 +68,18 @@ def normalization(op: Layer, emit: Emit) -> Tensor:
     x = emit.unfolded(op.input)
     given = op.setting("axis", default=-1)
     axes = sorted(op.axes("axis", rank=x.rank)) if given is not None else []
-    shape = [x.shape[axis] for axis in axes]
-    if None in shape or 0 in axes:
+    shape = [x.shape[axis] or 0 for axis in axes]
+    spread = [(size or 0) if axis in axes else 1 for axis, size in enumerate(x.shape)]
+    if 0 in shape or 0 in axes:
         raise op.bad(f"axis {given!r:.60} of an input of shape {x.shape}; it needs axes of known size, not the batch")
     if op.setting("mean", default=None) is not None:
         mean, variance = (numbers(op, name, op.setting(name)) for name in ("mean", "variance"))
-        spread = [size if axis in axes else 1 for axis, size in enumerate(x.shape)]
         try:
             mean, variance = (np.broadcast_to(value, shape).reshape(spread) for value in (mean, variance))
         except ValueError as error:
             raise op.bad(f"mean and variance do not fit axis {given!r:.60} of an input of shape {x.shape}") from error
     else:
-        sizes = [size or 0 for size in shape]
-        spread = [size if axis in axes else 1 for axis, size in enumerate(x.shape)]
-        mean, variance = (op.weight(name, sizes).reshape(spread) for name in ("mean", "variance"))
+        mean, variance = (op.weight(name, shape).reshape(spread) for name in ("mean", "variance"))
         op.weight("count", ())
     if (variance < 0).any():
         raise op.bad("its variance has negative numbers")

@@ -5,16 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from math import ceil, floor
-
 import numpy as np
 
 from converters.keras.emit import Emit
-from converters.keras.kind import Array, Layer, Tensor, layer
+from converters.keras.kind import Cases, Layer, Tensor, layer
+from converters.keras.layers._kernels import KERNELS, matrix
 from converters.keras.layers.convolution import plane_of, with_plane
 
-CASES = (
+CASES: Cases = (
     ("UpSampling1D", {"size": 3}, (9, 3)),
     ("UpSampling2D", {}, (7, 9, 3)),
     ("UpSampling2D", {"size": (3, 2)}, (7, 9, 3)),
@@ -33,46 +31,6 @@ CASES = (
     ("CenterCrop", {"height": 7, "width": 6}, (7, 9, 3)),
     ("CenterCrop", {"height": 10, "width": 5}, (7, 9, 3)),
 )
-Kernel = Callable[[Array], Array]
-
-
-def _triangle(x: Array) -> Array:
-    return np.asarray(np.maximum(0.0, 1.0 - np.abs(x)))
-
-
-def _cubic(x: Array) -> Array:
-    """Keys' kernel with a = -0.5."""
-    x = np.abs(x)
-    outer = np.where(x < 2, ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0, 0.0)
-    return np.where(x < 1, (1.5 * x - 2.5) * x * x + 1.0, outer)
-
-
-def _lanczos(radius: int) -> Kernel:
-    return lambda x: np.where(np.abs(x) > radius, 0.0, np.sinc(x) * np.sinc(x / radius))
-
-
-KERNELS: dict[str, tuple[Kernel, int]] = {
-    "bilinear": (_triangle, 1),
-    "bicubic": (_cubic, 2),
-    "lanczos3": (_lanczos(3), 3),
-    "lanczos5": (_lanczos(5), 5),
-}
-"""Each with how far it reaches."""
-
-
-def _matrix(mode: str, source: int, target: int, *, antialias: bool) -> Array:
-    """Return what each of ``target`` pixels takes of each of ``source`` pixels, as TensorFlow's ScaleAndTranslate."""
-    kernel, radius = KERNELS[mode]
-    ratio = source / target
-    wide = max(ratio, 1.0) if antialias else 1.0
-    found = np.zeros((target, source))
-    for place in range(target):
-        centre = (place + 0.5) * ratio
-        first, last = ceil(centre - radius * wide - 0.5), floor(centre + radius * wide - 0.5)
-        taken = np.arange(max(first, 0), min(last, source - 1) + 1)
-        weights = kernel((taken + 0.5 - centre) / wide)
-        found[place, taken] = weights / weights.sum()
-    return found
 
 
 def _resized(op: Layer, emit: Emit, x: Tensor, target: tuple[int, int], mode: str, *, antialias: bool) -> str:
@@ -88,16 +46,23 @@ def _resized(op: Layer, emit: Emit, x: Tensor, target: tuple[int, int], mode: st
                 name = emit.node("Gather", (name, emit.constant("places", places.clip(0, size - 1))), axis=axis)
         return name
     if mode == "bilinear" and not antialias:
-        sizes = emit.constant("scales", np.array([1, 1, target[0] / height, target[1] / width], dtype=np.float32))
+        scales = [_scale(height, target[0]), _scale(width, target[1])]
+        sizes = emit.constant("scales", np.array([1, 1, *scales], dtype=np.float32))
         words = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
         return x.name if target == (height, width) else emit.node("Resize", (x.name, "", sizes), **words)
     rows, columns = (
-        _matrix(mode, size, wanted, antialias=antialias).astype(np.float32)
+        matrix(mode, size, wanted, antialias=antialias).astype(np.float32)
         for size, wanted in zip((height, width), target, strict=True)
     )
     narrow = emit.node("MatMul", (x.name, emit.constant("columns", columns.T)))
     turned = emit.node("MatMul", (emit.node("Transpose", (narrow,), perm=[0, 1, 3, 2]), emit.constant("rows", rows.T)))
     return emit.node("Transpose", (turned,), perm=[0, 1, 3, 2])
+
+
+def _scale(size: int, wanted: int) -> np.float32:
+    """Return the factor by which ONNX makes one size of another: it rounds down what comes out."""
+    scale = np.float32(wanted / size)
+    return scale if int(size * float(scale)) == wanted else np.nextafter(scale, np.float32(np.inf))
 
 
 def _slice(emit: Emit, name: str, box: tuple[int, int, int, int]) -> str:
@@ -141,7 +106,7 @@ def _repeated(emit: Emit, name: str, factors: tuple[int, ...]) -> str:
     return emit.node("Resize", (name, "", scales), **words)
 
 
-@layer("Resizing")
+@layer("Resizing", call=("training",))
 def resizing(op: Layer, emit: Emit) -> Tensor:
     """Add Resize, two MatMul, or for ``nearest`` two Gather; behind a Slice or Pad to keep the aspect ratio."""
     x, channels, _ = plane_of(op, emit, 2)
@@ -187,7 +152,7 @@ def _known(op: Layer, x: Tensor) -> tuple[int, int]:
     return height, width
 
 
-@layer("CenterCrop")
+@layer("CenterCrop", call=("training",))
 def center_crop(op: Layer, emit: Emit) -> Tensor:
     """Add a Slice; a picture that is too small is cut to the aspect ratio and resized instead."""
     x, channels, _ = plane_of(op, emit, 2)

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from converters.keras.emit import Emit
-from converters.keras.kind import Layer, Tensor, kinds, layer
+from converters.keras.kind import Cases, Layer, Tensor, kinds, layer
 
-CASES = ()
+CASES: Cases = ()
 """Keras 3 cannot build them; the tests write files as tf.keras 2 does."""
 
 
@@ -26,12 +26,22 @@ class Same:
 
 AXES = (("axis", "axis"), ("keepdims", "keepdims"))
 FUNCTIONS = {
-    **{f"math.{word}": Same(kind) for word, kind in (("add", "Add"), ("subtract", "Subtract"), ("multiply", "Multiply"))},
+    **{
+        f"math.{word}": Same(kind)
+        for word, kind in (("add", "Add"), ("subtract", "Subtract"), ("multiply", "Multiply"))
+    },
     **{f"math.{word}": Same("TrueDivide") for word in ("truediv", "divide")},
-    **{f"math.{word}": Same(word.capitalize()) for word in ("maximum", "minimum", "square", "sqrt", "exp", "log", "abs")},
+    **{
+        f"math.{word}": Same(word.capitalize())
+        for word in ("maximum", "minimum", "square", "sqrt", "exp", "log", "abs")
+    },
     **{f"__operators__.{w}": Same(k) for w, k in (("add", "Add"), ("sub", "Subtract"), ("mul", "Multiply"))},
     **{f"__operators__.r{w}": Same(k, (), True) for w, k in (("add", "Add"), ("sub", "Subtract"), ("mul", "Multiply"))},
-    **{f"{group}.{word}": Same(word.capitalize()) for group in ("nn", "math") for word in ("sigmoid", "tanh", "softplus")},
+    **{
+        f"{group}.{word}": Same(word.capitalize())
+        for group in ("nn", "math")
+        for word in ("sigmoid", "tanh", "softplus")
+    },
     **{f"nn.{word}": Same(word.capitalize()) for word in ("relu", "relu6", "silu", "elu", "selu", "softsign")},
     "__operators__.truediv": Same("TrueDivide"),
     "__operators__.neg": Same("Negative"),
@@ -51,7 +61,13 @@ FUNCTIONS = {
     "identity": Same("Identity"),
     "linalg.matmul": Same("Matmul"),
 }
-PASSED = ("x", "y", "name", "slice_spec", *dict.fromkeys(name for same in FUNCTIONS.values() for name, _ in same.settings))
+PASSED = (
+    "x",
+    "y",
+    "name",
+    "slice_spec",
+    *dict.fromkeys(name for same in FUNCTIONS.values() for name, _ in same.settings),
+)
 
 
 @layer("TFOpLambda", call=PASSED)
@@ -67,7 +83,12 @@ def operation(op: Layer, emit: Emit) -> Tensor:
     if call:
         raise op.unsupported(f"called with {', '.join(call)}", "its inputs and known settings are")
     inner = replace(
-        op, type=f"ops.{same.type}", config=settings, args=tuple(pair[::-1] if same.turned else pair), call={}, _read=set()
+        op,
+        type=f"ops.{same.type}",
+        config=settings,
+        args=tuple(pair[::-1] if same.turned else pair),
+        call={},
+        _read=set(),
     )
     made = kinds()[inner.type].convert(inner, emit)
     inner.check_all_read()

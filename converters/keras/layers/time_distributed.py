@@ -10,10 +10,10 @@ from math import prod
 import numpy as np
 
 from converters.keras.emit import Emit
-from converters.keras.kind import Layer, Tensor, channels_first, layer
+from converters.keras.kind import Cases, Layer, Tensor, channels_first, layer
 from converters.keras.walk import run_layer
 
-CASES = (
+CASES: Cases = (
     ("TimeDistributed", {"layer": ("Dense", {"units": 4, "activation": "softmax"})}, (5, 3)),
     ("TimeDistributed", {"layer": ("Dense", {"units": 4})}, (2, 5, 3)),
     ("TimeDistributed", {"layer": ("Activation", {"activation": "tanh"})}, (2, 5, 3)),

@@ -1,0 +1,229 @@
+"""Variants in the store: made once, whole or not at all, and told beside their network without failing it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from nets import model, weights
+from onnx import helper
+from tiny import tiny_card
+
+import zoo.verify
+from converters.errors import BadInput, Unsupported
+from converters.runtimes import RUNTIMES
+from zoo import faces, golden, store, variant_verify, variants
+from zoo.__main__ import main
+from zoo.card import Card
+from zoo.clean import clean, to_bytes
+from zoo.golden import Golden
+from zoo.variants import Calibration
+
+pytest.importorskip("onnxruntime", reason="its tools make the variants")
+
+
+def network(seed: int = 0) -> onnx.ModelProto:
+    """Make a gender network as the tiny card describes it: BGR pixels (3, 7, 5) in, two probabilities out."""
+    nodes = [
+        helper.make_node("Conv", ["data", "kernel", "bias"], ["map"]),
+        helper.make_node("Relu", ["map"], ["relu"]),
+        helper.make_node("Flatten", ["relu"], ["row"]),
+        helper.make_node("Gemm", ["row", "matrix"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["prob"]),
+    ]
+    constants = {
+        "kernel": weights(4, 3, 3, 3, seed=seed) / 64,
+        "bias": weights(4, seed=seed),
+        "matrix": weights(4 * 5 * 3, 2, seed=seed) / 4,
+    }
+    return clean(model(nodes, constants, {"data": ("N", 3, 7, 5)}, {"prob": ("N", 2)}))
+
+
+@pytest.fixture
+def card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Card:
+    """Return a card whose network is built."""
+    monkeypatch.setenv("ZOO_HOME", str(tmp_path))
+    made = tiny_card()
+    path = store.model_path(made)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(to_bytes(network()))
+    monkeypatch.setattr(store, "built", lambda card: path)
+    monkeypatch.setattr("zoo.selection.graphs", lambda names: [made])
+    return made
+
+
+def calibration(count: int = 8) -> Calibration:
+    split = faces.chosen(None, count)
+    return Calibration(f"sample all, {count} faces", faces.fingerprint(split), split)
+
+
+def built(card: Card, variant: str, calibrated: Calibration | None = None) -> Path:
+    if variant == "int8":
+        calibrated = calibrated or calibration()
+    return variants.build(card, store.model_path(card), variant, calibrated)
+
+
+@pytest.mark.parametrize("variant", ["fp16", "int8"])
+def test_a_variant_lies_beside_its_network_and_says_what_it_is(card: Card, variant: str) -> None:
+    assert variants.built(card, variant) is None
+    path = built(card, variant)
+    assert path == store.model_path(card).with_name(f"tiny.{variant}.onnx")
+    assert variants.built(card, variant) == path
+    said = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
+    assert said["precision"] == variant
+    assert said["onnxruntime"]
+    assert ("faces_sha256" in said) == (variant == "int8")
+    assert variants.calibration_of(path) == ("sample all, 8 faces" if variant == "int8" else "")
+    assert not list(path.parent.glob("*.part"))
+    assert not list(path.parent.glob(".*lock"))
+
+
+@pytest.mark.parametrize("variant", ["fp16", "int8"])
+def test_it_is_made_once(card: Card, variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = built(card, variant)
+    monkeypatch.setattr(variants, "_content", lambda *given: pytest.fail("made anew"))
+    assert built(card, variant) == path
+
+
+@pytest.mark.parametrize("variant", ["fp16", "int8"])
+@pytest.mark.parametrize("harm", ["cut short", "no seal", "seal of nonsense", "no file"])
+def test_what_is_not_whole_is_made_anew_with_the_same_bytes(card: Card, variant: str, harm: str) -> None:
+    path = built(card, variant)
+    before = path.read_bytes()
+    seal = path.with_name(f"{path.name}.seal.json")
+    if harm == "cut short":
+        path.write_bytes(before[:-1])
+    elif harm == "no seal":
+        seal.unlink()
+    elif harm == "seal of nonsense":
+        seal.write_text("[1]")
+    else:
+        path.unlink()
+    assert variants.built(card, variant) is None
+    assert built(card, variant).read_bytes() == before
+    assert variants.built(card, variant) == path
+
+
+def test_other_faces_or_another_runtime_make_it_anew(card: Card, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = built(card, "int8").read_bytes()
+    after = built(card, "int8", calibration(5)).read_bytes()
+    assert after != before
+    assert variants.calibration_of(variants.variant_path(card, "int8")) == "sample all, 5 faces"
+    half = built(card, "fp16").read_bytes()
+    monkeypatch.setattr("zoo.precision.runtime_version", lambda: "9.0")
+    assert built(card, "fp16").read_bytes() != half
+
+
+def test_a_network_fed_less_a_mean_image_is_not_quantised(card: Card) -> None:
+    spec = card.input[1].model_copy(update={"variant": None})
+    other = card.model_copy(update={"input": (spec,)})
+    with pytest.raises(Unsupported, match=r"^tiny: is fed less a mean image"):
+        variants.build(other, store.model_path(card), "int8", calibration())
+
+
+# --- what verify tells of them ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def judged(card: Card, monkeypatch: pytest.MonkeyPatch) -> Card:
+    """Return the card with golden outputs of its own float32 network."""
+    from converters.runtimes import run_onnxruntime
+
+    inputs = {"data": np.random.default_rng(3).integers(0, 256, (8, 3, 7, 5)).astype(np.float32)}
+    outputs = run_onnxruntime(to_bytes(network()), inputs)
+    sources = {weights.file: weights.sha256 for weights in card.graph()}
+    reference = Golden("tiny", inputs, outputs, {}, {"framework": "a test", "sha256": sources})
+    monkeypatch.setattr(golden, "load", lambda name: reference)
+    return card
+
+
+def test_half_precision_is_close_and_8_bits_are_reported(judged: Card) -> None:
+    built(judged, "fp16")
+    built(judged, "int8")
+    rows = list(variant_verify.compare(judged))
+    here = [row for row in rows if row.verdict != "skipped"]
+    assert {(row.precision, row.verdict) for row in here} == {("fp16", "close"), ("int8", "reported")}
+    assert {row.batch for row in here} == {1, 3, 8}
+    for row in here:
+        assert row.limit == (pytest.approx(1e-2) if row.precision == "fp16" else None)
+        assert 0 < row.max_abs < (1e-2 if row.precision == "fp16" else 0.2)
+
+
+def test_half_precision_beyond_its_bound_is_far_but_fails_nothing(
+    judged: Card, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = network(seed=9)
+    path = built(judged, "fp16")
+    path.write_bytes(to_bytes(other))
+    seal = path.with_name(f"{path.name}.seal.json")
+    seal.write_text(json.dumps({**json.loads(seal.read_text()), "sha256": store.sha256_of(path)}))
+    assert {row.verdict for row in variant_verify.compare(judged)} <= {"far", "skipped"}
+    assert main(["verify", "tiny", "--jobs", "1"]) == 0
+    assert "far: half precision is expected within 1.0e-02" in capsys.readouterr().out
+
+
+def test_a_runtime_that_cannot_run_a_variant_is_told(judged: Card, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(model: object, feeds: object) -> dict:
+        raise RuntimeError("no half here")
+
+    built(judged, "fp16")
+    monkeypatch.setattr(zoo.verify, "RUNTIMES", dict.fromkeys(RUNTIMES, crash))
+    rows = list(variant_verify.compare(judged))
+    assert {(row.verdict, row.reason) for row in rows} >= {("far", "no half here")}
+
+
+def test_the_score_of_each_variant_is_told_beside_that_of_float32(judged: Card) -> None:
+    built(judged, "fp16")
+    split = faces.chosen(None, 16)
+    (row,) = variant_verify.changes(judged, store.model_path(judged), split)
+    assert (row["precision"], row["task"], row["metric"], row["n"]) == ("fp16", "gender", "accuracy", 16)
+    assert row["change"] == row["variant"] - row["fp32"]
+    by_hand = 0
+    for sample in split.samples:  # one image at a time, through the network itself
+        (feeds,) = faces.batches(replace(split, samples=(sample,)), judged.input[0], 1)
+        from converters.runtimes import run_onnxruntime
+
+        prob = run_onnxruntime(store.model_path(judged), feeds)["prob"]
+        by_hand += judged.heads[0].labels[int(prob.argmax())] == sample.gender
+    assert row["fp32"] == pytest.approx(by_hand / 16)
+
+
+def test_without_variants_nothing_is_told(judged: Card) -> None:
+    assert list(variant_verify.compare(judged)) == []
+    assert list(variant_verify.changes(judged, store.model_path(judged), faces.chosen(None, 4))) == []
+
+
+# --- the commands -----------------------------------------------------------------------------------------------------
+
+
+def test_build_and_verify_show_each_precision(judged: Card, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["build", "tiny", "--precision", "fp32,fp16,int8", "--data", "sample", "--jobs", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [Path(line.split()[0]).name for line in lines] == ["tiny.onnx", "tiny.fp16.onnx", "tiny.int8.onnx"]
+    assert variants.calibration_of(variants.variant_path(judged, "int8")) == "sample all, 128 faces"
+    assert main(["verify", "tiny", "--data", "sample", "--limit", "8", "--json", "--jobs", "1"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    precisions = [row["precision"] for row in said["rows"]]
+    assert precisions == sorted(precisions, key=["fp32", "fp16", "int8"].index)
+    assert {row["precision"] for row in said["changes"]} == {"fp16", "int8"}
+    assert main(["verify", "tiny", "--data", "sample", "--limit", "8", "--jobs", "1"]) == 0
+    assert "Scores of the variants on the same 8 faces" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["build", "tiny", "--precision", "fp12"], "--precision 'fp12': there are fp32, fp16, int8"),
+        (["build", "tiny", "--data", "sample"], "--data is for calibrating int8"),
+        (["build", "tiny", "--precision", "int8", "--data", "nowhere"], "no dataset 'nowhere'"),
+        (["verify", "tiny", "--limit", "3"], "--limit is for --data"),
+    ],
+)
+@pytest.mark.usefixtures("judged")
+def test_arguments_that_do_not_fit_are_told(given: list[str], said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        main([*given, "--jobs", "1"])
