@@ -16,7 +16,7 @@ import pytest
 from zoo.card import Card, find_card
 from zoo.download import Unreachable
 from zoo.fields import Weights
-from zoo.store import _fetch, build, fetch_weights, mirror_folder
+from zoo.store import build, fetch_files, fetch_weights, mirror_folder
 
 Wanted = TypeVar("Wanted")
 
@@ -84,7 +84,7 @@ def mean_image(mirror: Path | None) -> Path:
 @pytest.fixture(scope="session")
 def face_detector(mirror: Path | None) -> dict[str, Path]:
     """Return the files of the SSD face detector, by role."""
-    files = _reached(lambda: _fetch(DETECTOR, mirror), required=False)
+    files = _reached(lambda: fetch_files(DETECTOR, mirror), required=False)
     return {weights.role: files[weights.file] for weights in DETECTOR}
 
 

@@ -51,7 +51,7 @@ def half(model: onnx.ModelProto) -> onnx.ModelProto:
         source,
         keep_io_types=True,
         op_block_list=[*tools.DEFAULT_OP_BLOCK_LIST, *FLOAT32],
-        node_block_list=squared(model),
+        node_block_list=[],
     )
     _undo_double_casts(made)
     _tools("onnxruntime.quantization.onnx_model").ONNXModel(made).topological_sort()

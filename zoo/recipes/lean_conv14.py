@@ -21,6 +21,7 @@ START = None
 STRAIGHTEN = False
 
 TAP = "conv_14_relu"
+VIEWS = 1
 FEATURES = 4096
 """1024 channels, each averaged over two by two fields."""
 

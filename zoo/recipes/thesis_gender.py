@@ -11,10 +11,10 @@ from zoo.recipes import Array, Augmentation
 from zoo.recipes.thesis_age import trunk
 
 SEED = 61
-PATIENCE = 3
+PATIENCE = 6
 BATCH = 64
 RATE = 4e-4
-CYCLES = ((3, RATE), (3, RATE))
+CYCLES = ((3, RATE), (3, RATE), (3, RATE / 2))
 PRECISION = "mixed_bfloat16"
 MONITOR = ("val_accuracy", "max")
 AUGMENTATION = Augmentation(turn=8, scale=0.1, shift=0.04)
