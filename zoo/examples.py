@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from converters.errors import Unsupported
 from zoo import faces
 from zoo.augmentation import moved
 from zoo.fields import InputSpec
@@ -34,8 +35,13 @@ class Examples:
 def load(recipe: Recipe, spec: InputSpec, data: str, split: str, folder: Path, backbone: Path | None) -> Examples:
     """Read the faces of a split, and with a ``backbone`` their features, which are kept in ``folder``.
 
-    A network of features has a recipe with a ``TAP``; ``spec`` is then how the backbone is fed.
+    A network of features has a recipe with a ``TAP``; ``spec`` is then how the backbone is fed. Raises Unsupported for
+    a ``spec`` of anything but the whole face in one tensor.
     """
+    if spec.share != 1 or spec.crops or spec.mean_image:
+        raise Unsupported(
+            "a recipe learns from the whole face in one tensor: no share, crops or mean image on its card"
+        )
     found = faces.load(data, split, spec)
     answers, kept = recipe.targets(found.ages, found.genders)
     inputs = _pictures(recipe, spec, found) if backbone is None else _features(recipe, spec, found, folder, backbone)

@@ -13,6 +13,7 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from numpy.typing import NDArray
 
 from converters.errors import BadInput, Unsupported
@@ -51,7 +52,7 @@ def half(model: onnx.ModelProto) -> onnx.ModelProto:
         source,
         keep_io_types=True,
         op_block_list=[*tools.DEFAULT_OP_BLOCK_LIST, *FLOAT32],
-        node_block_list=[],
+        node_block_list=squared(model),
     )
     _undo_double_casts(made)
     _tools("onnxruntime.quantization.onnx_model").ONNXModel(made).topological_sort()
@@ -90,6 +91,7 @@ def quantised(model: onnx.ModelProto, batches: Iterable[Feeds]) -> onnx.ModelPro
         )
         quantizer.quantize_model()
         quantizer.model.topological_sort()
+    _keep_apart(quantizer.model.model)
     return _finished(quantizer.model.model, model)
 
 
@@ -151,6 +153,27 @@ def _last(model: onnx.ModelProto) -> list[str]:
         if inside or node.op_type in BITS8:
             followed.update(node.input)
     return found
+
+
+def _keep_apart(model: onnx.ModelProto) -> None:
+    """Multiply what a convolution makes by one before it is quantised.
+
+    OpenCV 5.0's own 8-bit convolution is wrong for many sizes of map, such as 2x2 and 7x5; the product keeps it from
+    using it. ONNX Runtime takes a product by one out before it looks for what runs in 8 bits.
+    """
+    import onnx
+
+    makers, one = graph.makers(model), "@one"
+    nodes = list(model.graph.node)
+    del model.graph.node[:]
+    for node in nodes:
+        maker = makers.get(node.input[0]) if node.op_type == "QuantizeLinear" else None
+        if maker is not None and maker.op_type in {"Conv", "ConvTranspose"}:
+            read, node.input[0] = node.input[0], f"{node.input[0]}@same"
+            product = onnx.helper.make_node("Mul", [read, one], [node.input[0]], name=f"{maker.name}@same")
+            model.graph.node.append(product)
+        model.graph.node.append(node)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(1, dtype=np.float32), one))
 
 
 def _undo_double_casts(model: onnx.ModelProto) -> None:

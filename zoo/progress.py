@@ -29,7 +29,7 @@ def task(what: str, total: float | None = None, unit: Unit = "steps") -> Iterato
         yield lambda _: None
         return
     drawing = _begin()
-    line = drawing.add_task(what, total=total, amount="")
+    line = drawing.add_task(what, total=total, amount="" if total is None else _amount(0, total, unit))
     try:
         yield lambda done: drawing.update(line, completed=done, amount=_amount(done, total, unit))
     finally:

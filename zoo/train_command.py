@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import os
 import sys
 from pathlib import Path
@@ -17,12 +16,11 @@ from typing import TYPE_CHECKING, Any, cast
 from converters.errors import DONE, NOT_USABLE, BadInput, one_line
 
 if TYPE_CHECKING:
+    from zoo.card import Card
     from zoo.recipes import Recipe
 
 ABOUT = "Train a network by its recipe. Needs the extra keras."
 NEEDED = ("keras", "tensorflow")
-IDENTITY = "training.json"
-"""What is trained in a folder: whoever goes on there must mean the same."""
 
 
 class NotInstalled(BadInput):
@@ -54,12 +52,12 @@ def train(arguments: argparse.Namespace) -> int:
     _demand_keras()
     folder: Path = arguments.out or store.home() / "training" / arguments.name
     start = None if recipe.START is None else _trained(recipe.START, folder)
-    _same_training(folder, {"network": card.name, "data": arguments.data, **_constants(recipe)})
+    backbone = _backbone(card, recipe, arguments.mirror)
     from zoo import training
     from zoo.curve import curve
     from zoo.half import halve
 
-    log = training.train(recipe, card.input[0], arguments.data, folder, start, _say)
+    log = training.train(recipe, card.input[0], arguments.data, folder, start, _say, backbone)
     kept = folder / f"{card.name}.keras"
     halve(folder / "best.keras", kept)
     (folder / "curve.png").write_bytes(curve(log, *recipe.MONITOR, title=card.name))
@@ -96,21 +94,16 @@ def _trained(name: str, folder: Path) -> Path:
     raise BadInput(f"{folder.name} begins with the weights of {name}: train that first, into {places[0].parent}")
 
 
-def _constants(recipe: Recipe) -> dict[str, str]:
-    return {key: repr(value) for key, value in sorted(vars(recipe).items()) if key.isupper()}
+def _backbone(card: Card, recipe: Recipe, mirror: Path | None) -> Path | None:
+    """Bring the backbone whose features a network is trained on; None for one that is trained on faces."""
+    from zoo import store
 
-
-def _same_training(folder: Path, wanted: dict[str, str]) -> None:
-    """Note what is trained in ``folder``. Raises BadInput where something else is."""
-    path = folder / IDENTITY
-    folder.mkdir(parents=True, exist_ok=True)
-    if path.exists():
-        found = json.loads(path.read_text(encoding="utf-8"))
-        for key in sorted(found.keys() | wanted.keys()):
-            if found.get(key) != wanted.get(key):
-                text = f"a training with {key} {found.get(key)} is there, not {wanted.get(key)}"
-                raise BadInput(f"{folder}: {text}; give another --out, or remove that folder")
-    path.write_text(json.dumps(wanted, indent=2), encoding="utf-8")
+    (weights,) = [file for file in card.files if file.role == "backbone"] or (None,)
+    if weights is None:
+        return None
+    if card.convert.get("tap") != getattr(recipe, "TAP", None):
+        raise BadInput(f"card {card.name}: its tap is {card.convert.get('tap')}, that of its recipe another")
+    return store.fetch_files([weights], store.mirror_folder(mirror))[weights.file]
 
 
 def _say(text: str) -> None:

@@ -6,8 +6,6 @@ nothing had happened, but for the last bits of float sums.
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,119 +13,141 @@ from typing import Any
 
 import numpy as np
 
-from zoo import faces
+from converters.errors import BadInput
+from zoo import checkpoint, examples, progress
+from zoo.checkpoint import Log
+from zoo.examples import Examples
 from zoo.fields import InputSpec
-from zoo.recipes import Augmentation, Recipe
+from zoo.recipes import Recipe
 
 Array = np.ndarray[Any, Any]
-Log = list[dict[str, float]]
 
 LAST_RATE = 0.02
 """What the cosine leaves of the learning rate."""
 
 
 def train(
-    recipe: Recipe, spec: InputSpec, data: str, folder: Path, start: Path | None, say: Callable[[str], None]
+    recipe: Recipe,
+    spec: InputSpec,
+    data: str,
+    folder: Path,
+    start: Path | None,
+    say: Callable[[str], None],
+    backbone: Path | None = None,
 ) -> Log:
     """Train ``recipe`` on the train split of ``data``, chosen by its validation split, in ``folder``; return the log.
 
-    ``folder`` then holds ``best.keras`` (float32, without optimizer), ``log.csv`` and the state to go on from.
+    ``start`` are the weights to begin with, ``backbone`` makes the features that a network of features is trained on.
+    ``folder`` then holds ``best.keras`` (float32, without optimizer), ``log.csv`` and the state to go on from. Raises
+    BadInput for a folder with another training in it.
     """
     import keras
 
     folder.mkdir(parents=True, exist_ok=True)
-    known, unseen = (faces.load(data, split, spec) for split in ("train", "validation"))
+    known, unseen = (examples.load(recipe, spec, data, split, folder, backbone) for split in ("train", "validation"))
+    checkpoint.claim(folder, _identity(recipe, spec, known, unseen))
     keras.utils.set_random_seed(recipe.SEED)
     keras.mixed_precision.set_global_policy(recipe.PRECISION)
     network = recipe.network()
     if start is not None:
         say(f"begins with {_begin_with(network, start)} layers of {start.name}")
     model = recipe.training(network)
-    log = _resume(model, folder)
-    validation = _Batches(recipe, spec, unseen, epoch=None)
-    metric, mode = recipe.MONITOR
-    sign = 1 if mode == "min" else -1
-    for epoch in range(len(log), sum(length for length, _ in recipe.CYCLES)):
-        best = min((sign * line[metric], line["epoch"]) for line in log) if log else (math.inf, epoch)
-        if epoch - best[1] > recipe.PATIENCE:
-            say(f"no better {metric} for {recipe.PATIENCE} epochs")
+    log = checkpoint.read_log(folder)
+    if log:
+        _same_rates(recipe, log, folder)
+        checkpoint.restore(model, log, folder)
+    for epoch in range(len(log), epochs(recipe)):
+        if log and epoch - _best(recipe, log)["epoch"] > recipe.PATIENCE:
+            say(f"no better {recipe.MONITOR[0]} for {recipe.PATIENCE} epochs")
             break
-        keras.utils.set_random_seed(recipe.SEED + epoch)
-        model.optimizer.learning_rate.assign(_rate(recipe, epoch))
-        fitted = model.fit(_Batches(recipe, spec, known, epoch), verbose=0)
-        judged = model.evaluate(validation, verbose=0, return_dict=True)
-        line = {"epoch": epoch, "rate": _rate(recipe, epoch)}
-        line |= {name: float(values[-1]) for name, values in fitted.history.items()}
-        line |= {f"val_{name}": float(value) for name, value in judged.items()}
-        log.append(line)
-        say(", ".join(f"{name} {value:.4g}" for name, value in line.items()))
-        if sign * line[metric] < best[0]:
-            _whole(folder / "best.weights.h5", network.save_weights)
-        _keep(model, log, folder)
+        log.append(_epoch(recipe, model, epoch, known, unseen))
+        say(", ".join(f"{name} {value:.4g}" for name, value in log[-1].items()))
+        if _best(recipe, log) is log[-1]:
+            checkpoint.whole(folder / "best.weights.h5", network.save_weights)
+        checkpoint.keep(model, log, folder)
     keras.mixed_precision.set_global_policy("float32")
     exported = recipe.network()
     exported.load_weights(folder / "best.weights.h5")
     if recipe.STRAIGHTEN:
-        slope, offset = _straighten(exported, spec, known)
+        slope, offset = _straighten(exported, known)
         say(f"last layer times {slope:.4f}, plus {offset:.4f}")
-    _whole(folder / "best.keras", exported.save)
+    checkpoint.whole(folder / "best.keras", exported.save)
     return log
 
 
-def _Batches(recipe: Recipe, spec: InputSpec, found: faces.Faces, epoch: int | None) -> Any:  # noqa: N802 - a class, made where keras is
-    """Feed ``found`` batch by batch: shuffled and moved at random in an epoch, as it is for validation (None)."""
+def _identity(recipe: Recipe, spec: InputSpec, known: Examples, unseen: Examples) -> dict[str, str]:
+    """Return what a training is made of, but for its cycles: those may be added to."""
+    constants = {key: repr(value) for key, value in vars(recipe).items() if key.isupper() and key != "CYCLES"}
+    splits = {"train split": known.fingerprint, "validation split": unseen.fingerprint}
+    return constants | splits | {"input": spec.model_dump_json(exclude_defaults=True)}
+
+
+def epochs(recipe: Recipe) -> int:
+    """Return how many epochs a recipe has at most."""
+    return sum(length for length, _ in recipe.CYCLES)
+
+
+def _epoch(recipe: Recipe, model: Any, epoch: int, known: Examples, unseen: Examples) -> dict[str, float]:
+    """Train for one epoch, judge, and return the line of the log."""
     import keras
 
-    answers, kept = recipe.targets(found.ages, found.genders)
-    order = np.flatnonzero(kept)
-    generator = np.random.default_rng(
-        (recipe.SEED, -1 if epoch is None else epoch) if epoch is not None else recipe.SEED
-    )
-    if epoch is not None:
-        order = generator.permutation(order)
+    keras.utils.set_random_seed(recipe.SEED + epoch)
+    model.optimizer.learning_rate.assign(_rate(recipe, epoch))
+    batches = _batches(recipe, known, epoch)
+    with progress.task(f"epoch {epoch + 1} of {epochs(recipe)}", len(batches)) as advance:
+        told = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: advance(batch + 1))
+        fitted = model.fit(batches, verbose=0, callbacks=[told])
+    judged = model.evaluate(_batches(recipe, unseen, None), verbose=0, return_dict=True)
+    line = {"epoch": epoch, "rate": _rate(recipe, epoch)}
+    line |= {name: float(values[-1]) for name, values in fitted.history.items()}
+    return line | {f"val_{name}": float(value) for name, value in judged.items()}
 
-    class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+
+def _batches(recipe: Recipe, found: Examples, epoch: int | None) -> Any:
+    """Feed examples batch by batch: shuffled and moved at random in an epoch, as they are for validation (None)."""
+    import keras
+
+    order = found.chosen
+    if epoch is not None:
+        order = np.random.default_rng((recipe.SEED, epoch)).permutation(order)
+
+    class Batches(keras.utils.PyDataset):  # type: ignore[misc] # a class, made where keras is
         def __len__(self) -> int:
             return math.ceil(len(order) / recipe.BATCH)
 
         def __getitem__(self, index: int) -> tuple[Array, Mapping[str, Array] | Array]:
-            chosen = order[index * recipe.BATCH : (index + 1) * recipe.BATCH]
-            images = found.images[chosen]
-            if epoch is not None:
-                seed = np.random.default_rng((recipe.SEED, epoch, index))
-                images = np.stack([moved(image, recipe.AUGMENTATION, seed) for image in images])
-            batch = {name: values[chosen] for name, values in answers.items()}
-            tensors = faces.tensors(images, spec)[spec.name].transpose(0, 2, 3, 1)
-            return tensors, batch if len(batch) > 1 else next(iter(batch.values()))
+            places = order[index * recipe.BATCH : (index + 1) * recipe.BATCH]
+            generator = None if epoch is None else np.random.default_rng((recipe.SEED, epoch, index))
+            answers = {name: values[places] for name, values in found.answers.items()}
+            return found.inputs(places, generator), answers if len(answers) > 1 else next(iter(answers.values()))
 
     return Batches()
 
 
-def moved(image: Array, by: Augmentation, generator: np.random.Generator) -> Array:
-    """Return ``image`` (height, width, 3), 8 bits, mirrored, turned, scaled, shifted and lit at random."""
-    import cv2
-
-    height, width = image.shape[:2]
-    turn, scale, right, down, contrast, light = generator.uniform(-1, 1, 6)
-    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), turn * by.turn, 1 + scale * by.scale)
-    matrix[:, 2] += right * by.shift * width, down * by.shift * height
-    if generator.random() < 0.5:
-        matrix = matrix @ np.array([[-1, 0, width - 1], [0, 1, 0], [0, 0, 1]], dtype=np.float64)
-    turned = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return cv2.convertScaleAbs(turned, alpha=1 + contrast * by.light, beta=light * by.light * 128)
+def _best(recipe: Recipe, log: Log) -> dict[str, float]:
+    """Return the line that is best by the recipe's number, the first of equals."""
+    metric, mode = recipe.MONITOR
+    return (min if mode == "min" else max)(log, key=lambda line: line[metric])
 
 
 def _rate(recipe: Recipe, epoch: int) -> float:
     """Let the rate fall by half a cosine, once a cycle: Loshchilov and Hutter, "SGDR", ICLR 2017."""
+    first = 0
     for length, highest in recipe.CYCLES:
-        if epoch < length:
-            fall = (1 + math.cos(math.pi * epoch / length)) / 2
+        if epoch < first + length:
+            fall = (1 + math.cos(math.pi * (epoch - first) / length)) / 2
             return highest * (LAST_RATE + (1 - LAST_RATE) * fall)
-        epoch -= length
-    raise ValueError("no cycle has this epoch")
+        first += length
+    raise ValueError(f"epoch {epoch} of {first}")
 
 
-def _straighten(network: Any, spec: InputSpec, known: faces.Faces) -> tuple[float, float]:
+def _same_rates(recipe: Recipe, log: Log, folder: Path) -> None:
+    """Raise BadInput when the epochs of a log were not trained as the recipe's first ones are."""
+    if len(log) > epochs(recipe) or any(line["rate"] != _rate(recipe, epoch) for epoch, line in enumerate(log)):
+        raise BadInput(f"{folder}: a training in other cycles is there; give the same --epochs, or another --out")
+
+
+def _straighten(network: Any, known: Examples) -> tuple[float, float]:
     """Fit slope and offset of the last layer, one number in years, to a quarter of the training faces as they are.
 
     Dropout leaves sums as they are on average but not what a ReLU makes of them, so a regression that was trained with
@@ -135,8 +155,9 @@ def _straighten(network: Any, spec: InputSpec, known: faces.Faces) -> tuple[floa
     """
     from scipy.optimize import minimize
 
-    tensors = faces.tensors(known.images[::4], spec)[spec.name].transpose(0, 2, 3, 1)
-    answers, truth = network.predict(tensors, verbose=0)[:, 0].astype(np.float64), known.ages[::4]
+    places = known.chosen[::4]
+    (truth,) = (values[places, 0] for values in known.answers.values())
+    answers = network.predict(known.inputs(places, None), verbose=0)[:, 0].astype(np.float64)
 
     def error(fit: Array) -> float:
         return float(np.abs(fit[0] * answers + fit[1] - truth).mean())
@@ -159,36 +180,3 @@ def _begin_with(network: Any, start: Path) -> int:
             layer.set_weights(weights)
             taken += 1
     return taken
-
-
-def _resume(model: Any, folder: Path) -> Log:
-    """Go back to the last whole epoch, if there is one."""
-    try:
-        log: Log = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return []
-    model.optimizer.build(model.trainable_variables)
-    with np.load(folder / f"state-{len(log)}.npz") as state:
-        for index, variable in enumerate([*model.variables, *model.optimizer.variables]):
-            variable.assign(state[str(index)])
-    return log
-
-
-def _keep(model: Any, log: Log, folder: Path) -> None:
-    """Write the state of this epoch, then say that it counts, then forget the one before."""
-    variables = [*model.variables, *model.optimizer.variables]
-    arrays: dict[str, Any] = {str(index): np.asarray(variable) for index, variable in enumerate(variables)}
-    _whole(folder / f"state-{len(log)}.npz", lambda path: np.savez(path, **arrays))
-    _whole(folder / "state.json", lambda path: path.write_text(json.dumps(log), encoding="utf-8"))
-    (folder / f"state-{len(log) - 1}.npz").unlink(missing_ok=True)
-    with (folder / "log.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(log[0]))
-        writer.writeheader()
-        writer.writerows(log)
-
-
-def _whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` make a file beside ``path`` and move it there, so that it is there whole or not at all."""
-    part = path.with_name(f"part-{path.name}")
-    write(part)
-    part.replace(path)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Variant = Literal["fp16", "int8"]
 VARIANTS: tuple[Variant, ...] = ("fp16", "int8")
-RULES = 1
+RULES = 2
 """The version of how they are made; a higher one makes them anew."""
 FACES = 256
 NUMBERS = 2**20

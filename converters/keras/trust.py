@@ -26,15 +26,15 @@ def refuse_code(path: Path, config: Any) -> None:
         where = f"{path}: layer {name!r} ({kind})"
         if kind in CODE:
             raise Unsupported(f"{where}: runs code that the file brings, and code in a file is never run; use layers")
+        if kind == "function" and entry.get("module") != "builtins":
+            raise Unsupported(
+                f"{where}: is the function {inner!r:.100}, given by its name; only Keras's layers are run"
+            )
         package = str(entry.get("module") or "keras").partition(".")[0]
         registered = str(entry.get("registered_name") or "")
         if package not in KERAS or (">" in registered and not registered.startswith("keras>")):
             owner = package if package not in KERAS else registered
             raise Unsupported(f"{where}: is a class of {owner!r}; its code is not in Keras, only Keras's own is run")
-        if kind == "function" and entry.get("module") != "builtins":
-            raise Unsupported(
-                f"{where}: is the function {inner!r:.100}, given by its name; only Keras's layers are run"
-            )
 
 
 def refuse_file_operations(path: Path) -> None:

@@ -116,6 +116,8 @@ def with_inner(model: onnx.ModelProto) -> bytes:
         if node is None or node.op_type not in SQUASHING.values():
             continue
         name, last = node.input[0], f"{end.name}{BEFORE}{node.op_type}"
+        if node.op_type == "Tanh" and name in makers and makers[name].op_type == "Clip":
+            name = makers[name].input[0]  # what is clipped is where Tanh is 1 already
         for step, mover in enumerate(reversed([*moved, onnx.helper.make_node("Identity", [""], [""])])):
             copy = onnx.NodeProto()
             copy.CopyFrom(mover)

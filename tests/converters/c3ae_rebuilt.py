@@ -53,7 +53,7 @@ def _branch(squeeze: bool):
     for number in (1, 2, 3, 4):
         x = layers.Conv2D(32, 3, use_bias=number > 1, name=f"conv{number}")(x)
         x = layers.ReLU()(layers.BatchNormalization(name=f"batch_normalization_{number}")(x))
-        x = weighed(x if number == 4 else layers.AveragePooling2D()(x))
+        x = weighed(x if number == 4 else layers.AveragePooling2D(2)(x))
     x = weighed(layers.Conv2D(32, 1, name="conv5")(x))
     return keras.Model(given, layers.Reshape((-1,) if squeeze else (1, 1, -1))(x))
 

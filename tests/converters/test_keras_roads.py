@@ -185,7 +185,7 @@ def test_a_saturated_softmax_hides_no_difference(tmp_path):
     """Softmax is 1 for one class with either weights; what goes into it tells them apart."""
     from converters.keras.verify import verify
 
-    source = dense(tmp_path / "a.h5", scale=100.0)
+    source = dense(tmp_path / "a.h5", scale=1e5)
     model = convert(source)
     kernel = next(one for one in model.graph.initializer if list(one.dims) == [6, 60])
     kernel.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(kernel) * np.float32(1.001), kernel.name))
@@ -263,7 +263,7 @@ def test_a_sequential_model_and_a_saved_model_folder(tmp_path):
         assert all(row.ok for row in rows)
         assert [one.name for one in load(source).inputs] == [one.name for one in made.graph.input]
     (tmp_path / "saved" / "saved_model.pb").write_bytes(b"no model")
-    with pytest.raises(Exception, match="saved_model.pb is no SavedModel"):
+    with pytest.raises(Exception, match=r"saved_model\.pb is no SavedModel"):
         load(tmp_path / "saved")
 
 

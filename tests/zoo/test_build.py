@@ -1,4 +1,4 @@
-"""``python -m zoo build``: several at a time; what fails keeps nothing else away; a kill at any point costs time alone."""
+"""``python -m zoo build``: several at a time; what fails keeps nothing else away; a kill at any point costs time."""
 
 from __future__ import annotations
 

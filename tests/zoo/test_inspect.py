@@ -63,6 +63,37 @@ def test_what_is_stored_is_less_where_a_normalisation_was_folded() -> None:
     assert found.stored == found.parameters - 4 * 128
 
 
+def twins() -> dict:
+    """Describe a Keras model that calls one dense layer (7 -> 5) twice and adds what it makes; Keras counts 40."""
+
+    def keras_tensor(layer: str, call: int, size: int) -> dict:
+        given = {"shape": [None, size], "dtype": "float32", "keras_history": [layer, call, 0]}
+        return {"class_name": "__keras_tensor__", "config": given}
+
+    def layer(kind: str, config: dict, *calls: object) -> dict:
+        nodes = [{"args": [call], "kwargs": {}} for call in calls]
+        return {"class_name": kind, "config": config, "name": config["name"], "inbound_nodes": nodes}
+
+    layers = [
+        *(layer("InputLayer", {"batch_shape": [None, 7], "dtype": "float32", "name": name}) for name in "ab"),
+        layer("Dense", {"name": "dense", "units": 5}, *(keras_tensor(name, 0, 7) for name in "ab")),
+        layer("Add", {"name": "sum"}, [keras_tensor("dense", call, 5) for call in (0, 1)]),
+    ]
+    ends = {"input_layers": [["a", 0, 0], ["b", 0, 0]], "output_layers": ["sum", 0, 0]}
+    return {"class_name": "Functional", "config": {"name": "twins", "layers": layers, **ends}}
+
+
+def test_a_layer_that_is_called_twice_has_its_parameters_once(tmp_path: Path) -> None:
+    path = tmp_path / "twins.json"
+    path.write_text(json.dumps(twins()))
+    found = inspect(convert(path))
+    assert [(row.name, row.parameters, row.stored, row.macc) for row in found.rows] == [
+        ("dense", 40, 40, 35),
+        ("dense", 0, 0, 35),
+        ("sum", 0, 0, None),
+    ]
+
+
 @pytest.mark.parametrize("name", ["c3ae-plain", "ror-age", "ror-gender", "thesis-age", "thesis-gender"])
 def test_a_network_of_the_zoo_has_the_parameters_that_keras_counted(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -11,11 +11,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from tiny import bundled_card
+from onnx import TensorProto, helper, numpy_helper
+from tiny import bundled_card, weights_of
 
-from converters.errors import BadInput, run_command
+from converters.errors import BadInput, Unsupported, run_command
 from zoo import faces, recipes
 from zoo.__main__ import main
 from zoo.fields import InputSpec
@@ -62,6 +64,7 @@ RECIPE = SimpleNamespace(
     MONITOR=("val_loss", "min"),
     AUGMENTATION=Augmentation(),
     START=None,
+    STRAIGHTEN=False,
     network=network,
     training=compiled,
     targets=answers,
@@ -141,35 +144,46 @@ def assert_judged(network: Any, data: str, loss: float) -> None:
 
 def broken_off(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     """Let the training break off in its third epoch: before its log line, after it, or while its state is written."""
-    from zoo import training
+    from zoo import checkpoint, training
 
+    module = training if where == "_rate" else checkpoint
     calls: list[str] = []
 
     def stop(name: str) -> Callable[..., Any]:
-        called = getattr(training, name)
+        called = getattr(module, name)
 
         def counted(*given: Any) -> Any:
-            wanted = name != "_whole" or given[0].name == "state.json"
+            wanted = name != "whole" or given[0].name == "state.json"
             calls.extend([name] * wanted)
             if wanted and len(calls) == 3:
-                if name == "_whole":
+                if name == "whole":
                     given[1](given[0].with_name("part-state.json"))
                 raise KeyboardInterrupt
             return called(*given)
 
         return counted
 
-    monkeypatch.setattr(training, where, stop(where))
+    monkeypatch.setattr(module, where, stop(where))
 
 
 @needs_keras
 @pytest.mark.usefixtures("zoo_of_one")
-@pytest.mark.parametrize("where", ["_rate", "_keep", "_whole"])
 def test_what_was_broken_off_goes_on_as_if_nothing_had_happened(
-    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    once, twice = tmp_path / "once", tmp_path / "twice"
+    once = tmp_path / "once"
     assert main(["train", "small", "--data", data, "--out", str(once)]) == 0
+    for where in ("_rate", "keep", "whole"):
+        assert_goes_on(where, data, once, tmp_path / where, monkeypatch)
+    with monkeypatch.context() as patch:
+        patch.setattr(RECIPE, "CYCLES", RECIPE.CYCLES[:1])
+        assert main(["train", "small", "--data", data, "--out", str(tmp_path / "shorter")]) == 0
+    assert len(log_of(tmp_path / "shorter")) == 3
+    assert main(["train", "small", "--data", data, "--out", str(tmp_path / "shorter")]) == 0
+    same_log(once, tmp_path / "shorter")
+
+
+def assert_goes_on(where: str, data: str, once: Path, twice: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         broken_off(patch, where)
         with pytest.raises(KeyboardInterrupt):
@@ -179,22 +193,72 @@ def test_what_was_broken_off_goes_on_as_if_nothing_had_happened(
     assert before == (1 if where == "_rate" else 2)
     assert main(["train", "small", "--data", data, "--out", str(twice)]) == 0
     same_log(once, twice)
-    assert not list(twice.glob("part-*")) or where == "_whole"
+    assert not list(twice.glob("part-*")) or where == "whole"
 
 
 @needs_keras
 @pytest.mark.usefixtures("zoo_of_one")
 def test_another_training_is_not_mixed_into_one_that_was_begun(
-    data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = str(tmp_path / "out")
-    assert main(["train", "small", "--data", data, "--out", out, "--epochs", "1"]) == 0
-    assert len(log_of(tmp_path / "out")) == 1
+    assert main(["train", "small", "--data", data, "--out", out, "--epochs", "2"]) == 0
+    assert len(log_of(tmp_path / "out")) == 2
     capsys.readouterr()
-    assert run_command(main, ["train", "small", "--data", data, "--out", out]) == 2
-    assert capsys.readouterr().err == (
-        f"error: {out}: a training with CYCLES ((1, 0.003),) is there, not ((3, 0.003), (1, 0.001)); give another --out, or remove that folder\n"
-    )
+    other = SimpleNamespace(**vars(RECIPE) | {"SEED": 8})
+    for recipe, said in (
+        (RECIPE, "a training in other cycles is there; give the same --epochs, or another --out"),
+        (other, "a training with SEED 7 is there, not 8; give another --out, or remove that folder"),
+    ):
+        monkeypatch.setattr(recipes, "find", lambda name, recipe=recipe: recipe)
+        assert run_command(main, ["train", "small", "--data", data, "--out", out]) == 2
+        assert capsys.readouterr().err == f"error: {out}: {said}\n"
+
+
+@needs_keras
+def test_a_lean_network_is_trained_on_features(
+    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    backbone = write_backbone(mirror / "backbone.onnx")
+    weights = weights_of(backbone, role="backbone", file="backbone.onnx")
+    model = weights_of(b"not trained yet", role="model", file="small.keras", bundled=True)
+    spec = InputSpec(name="data", size=(13, 13), resize=(13, 13), channels="RGB")
+    card = bundled_card(format="lean", weights=(weights, model), convert={"tap": "conv_10_relu"}, input=(spec,))
+    lean = {"network": lean_network, "TAP": "conv_10_relu", "VIEWS": 2, "CYCLES": ((2, 3e-3),)}
+    monkeypatch.setattr(recipes, "find", lambda name: SimpleNamespace(**vars(RECIPE) | lean))
+    monkeypatch.setattr("zoo.card.all_cards", lambda: {"small": card})
+    monkeypatch.setenv("ZOO_HOME", str(tmp_path / "home"))
+    out = tmp_path / "out"
+    assert main(["train", "small", "--data", data, "--out", str(out), "--mirror", str(mirror)]) == 0
+    assert len(log_of(out)) == 2
+    kept = sorted(path.name[-18:] for path in out.glob("features-*.npy"))
+    assert kept == ["-conv_10_relu-0.npy"[-18:]] * 2 + ["-conv_10_relu-1.npy"[-18:]] * 2
+    assert (out / "small.keras").stat().st_size > 1000
+
+
+def lean_network() -> Any:
+    import keras
+    from keras import layers
+
+    features = keras.Input((20,), name="features")
+    return keras.Model(features, layers.Dense(1, activation="sigmoid", name="gender")(features), name="small")
+
+
+def write_backbone(path: Path) -> bytes:
+    """Write a network with a layer ``conv_10_relu`` of five maps."""
+    kernel = np.random.default_rng(4).normal(size=(5, 3, 3, 3)).astype(np.float32) / 255
+    nodes = [
+        helper.make_node("Conv", ["data", "kernel"], ["conv_10"], "conv_10"),
+        helper.make_node("Relu", ["conv_10"], ["conv_10_relu"], "conv_10_relu"),
+        helper.make_node("GlobalAveragePool", ["conv_10_relu"], ["embedding"], "average"),
+    ]
+    given = [helper.make_tensor_value_info("data", TensorProto.FLOAT, [1, 3, 13, 13])]
+    told = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [1, 5, 1, 1])]
+    graph = helper.make_graph(nodes, "backbone", given, told, [numpy_helper.from_array(kernel, "kernel")])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path.read_bytes()
 
 
 @pytest.mark.usefixtures("zoo_of_one")
@@ -229,3 +293,29 @@ def test_a_network_that_begins_with_another_wants_that_first(tmp_path: Path, mon
         place.parent.mkdir()
         place.touch()
         assert _trained("one", tmp_path / "two") == place
+
+
+@pytest.mark.parametrize(
+    "fields", [{"share": 0.8}, {"crops": ({"name": "near", "share": 0.5},)}, {"mean": None, "mean_image": "mean"}]
+)
+def test_a_recipe_learns_from_the_whole_face(data: str, tmp_path: Path, fields: dict[str, object]) -> None:
+    from zoo import examples
+
+    spec = InputSpec.model_validate(SPEC.model_dump() | fields)
+    with pytest.raises(Unsupported, match="a recipe learns from the whole face in one tensor"):
+        examples.load(RECIPE, spec, data, "train", tmp_path, None)
+
+
+def test_the_same_faces_are_moved_anew_in_each_epoch_and_alike_in_each_training(data: str, tmp_path: Path) -> None:
+    from zoo import examples
+
+    found = examples.load(RECIPE, SPEC, data, "train", tmp_path, None)
+    places = found.chosen[:5]
+    plain = found.inputs(places, None)
+    assert plain.shape == (5, 9, 12, 1)
+    draws = [found.inputs(places, np.random.default_rng((7, epoch, 0))) for epoch in (0, 0, 1)]
+    assert_array_equal(draws[0], draws[1])
+    assert min(np.abs(draws[0] - other).max() for other in (draws[2], plain)) > 0.1
+    assert set(found.answers) == {"gender"}
+    kept = [age > 3 for age in faces.load(data, "train", SPEC).ages]
+    assert_array_equal(found.chosen, np.flatnonzero(kept))

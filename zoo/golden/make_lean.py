@@ -22,6 +22,7 @@ from zoo.store import fetch_weights
 def ask(backbone: Path, model: Path, tap: str, feeds: Arrays) -> Arrays:
     """Return the lean network's outputs by name for faces (8, 3, 112, 112), which the backbone takes one by one."""
     import onnx
+
     from converters.keras.judge import BEFORE, judge
     from converters.keras.load import load
 

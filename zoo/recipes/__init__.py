@@ -4,9 +4,9 @@ A recipe is named as its card, with underscores for the dashes, and holds consta
 
 - ``SEED``, ``CYCLES`` (epochs, and the learning rate that half a cosine brings to 2 % of itself over them),
   ``PATIENCE`` (epochs without a better validation number before it stops), ``BATCH``, ``PRECISION`` (Keras's policy
-  while training), ``MONITOR`` (the validation number that chooses the weights, with its ``min`` or ``max``), ``AUGMENTATION``,
-  ``START`` (the recipe whose trained weights it begins with where layers share name and shape, or None), and
-  ``STRAIGHTEN`` (whether slope and offset of a last layer that answers in years are fitted anew at the end).
+  while training), ``MONITOR`` (the validation number that chooses the weights, with its ``min`` or ``max``),
+  ``AUGMENTATION``, ``START`` (the recipe whose trained weights it begins with where layers share name and shape, or
+  None), and ``STRAIGHTEN`` (whether slope and offset of a last layer that answers in years are fitted at the end).
 - ``TAP`` and ``VIEWS`` where it is no faces but features of them that are learnt from: the layer of the backbone on the
   card, and how many times the faces are shown to it, once as they are, then moved.
 - ``network() -> keras.Model``: the network as it is exported, in the field's own architecture.

@@ -73,12 +73,23 @@ def _gelu(emit: Emit, x: Tensor) -> Tensor:
     return emit.like("Mul", emit.like("Mul", x, sums.name), emit.scalar(0.5))
 
 
+def _tanh(emit: Emit, x: Tensor) -> Tensor:
+    """Tanh between -20 and 20, where it is 1 already: OpenCV 5 has no number for it from 45 on."""
+    return emit.like("Tanh", _clip(emit, x, -20.0, 20.0))
+
+
+def _softplus(emit: Emit, x: Tensor) -> Tensor:
+    """Relu(x) + Softplus(-|x|), in which nothing overflows: OpenCV has no number for Softplus from 89 on."""
+    small = emit.like("Softplus", emit.like("Neg", emit.like("Abs", x)))
+    return emit.like("Add", emit.like("Relu", x), small.name)
+
+
 def _mish(emit: Emit, x: Tensor) -> Tensor:
-    return emit.like("Mul", x, emit.like("Tanh", emit.like("Softplus", x)).name)
+    return emit.like("Mul", x, _tanh(emit, _softplus(emit, x)).name)
 
 
 def _log_sigmoid(emit: Emit, x: Tensor) -> Tensor:
-    return emit.like("Neg", emit.like("Softplus", emit.like("Neg", x)))
+    return emit.like("Neg", _softplus(emit, emit.like("Neg", x)))
 
 
 def _squareplus(emit: Emit, x: Tensor) -> Tensor:
@@ -93,12 +104,20 @@ def _sparse_plus(emit: Emit, x: Tensor) -> Tensor:
     return emit.like("Add", emit.like("Mul", half, half.name), above.name)
 
 
-def _softmax(op_type: str) -> Form:
-    def form(emit: Emit, x: Tensor) -> Tensor:
-        x = emit.unfolded(x)
-        return emit.like(op_type, x, axis=x.axis(-1))
+def softmax_along(emit: Emit, x: Tensor, axis: int) -> Tensor:
+    """Add Softmax along a Keras axis."""
+    x = emit.unfolded(x)
+    return emit.like("Softmax", x, axis=x.axis(axis))
 
-    return form
+
+def log_softmax_along(emit: Emit, x: Tensor, axis: int) -> Tensor:
+    """Add the parts of LogSoftmax along a Keras axis: OpenCV takes the logarithm of a Softmax, which may be 0."""
+    x = emit.unfolded(x)
+    place = x.axis(axis)
+    x = emit.like("Sub", x, emit.node("ReduceMax", (x.name,), axes=[place], keepdims=1))
+    axes = emit.constant("axes", np.array([place], dtype=np.int64))
+    total = emit.node("ReduceSum", (emit.node("Exp", (x.name,)), axes), keepdims=1)
+    return emit.like("Sub", x, emit.node("Log", (total,)))
 
 
 TABLE: dict[str, Form] = {
@@ -106,9 +125,9 @@ TABLE: dict[str, Form] = {
     "relu": _node("Relu"),
     "relu6": partial(_clip, low=0.0, high=6.0),
     "sigmoid": _node("Sigmoid"),
-    "tanh": _node("Tanh"),
-    "softmax": _softmax("Softmax"),
-    "log_softmax": _softmax("LogSoftmax"),
+    "tanh": _tanh,
+    "softmax": partial(softmax_along, axis=-1),
+    "log_softmax": partial(log_softmax_along, axis=-1),
     "elu": _node("Elu", alpha=1.0),
     "selu": _node("Selu", alpha=1.6732632423543772, gamma=1.0507009873554805),
     "celu": _node("Celu", alpha=1.0),
@@ -117,7 +136,7 @@ TABLE: dict[str, Form] = {
     "hard_silu": _node("HardSwish"),
     "hard_swish": _node("HardSwish"),
     "gelu": _gelu,
-    "softplus": _node("Softplus"),
+    "softplus": _softplus,
     "softsign": _node("Softsign"),
     "exponential": _node("Exp"),
     "leaky_relu": _node("LeakyRelu", alpha=0.2),
@@ -126,7 +145,7 @@ TABLE: dict[str, Form] = {
     "hard_tanh": partial(_clip, low=-1.0, high=1.0),
     "hard_shrink": _node("Shrink", lambd=0.5, bias=0.0),
     "soft_shrink": _node("Shrink", lambd=0.5, bias=0.5),
-    "tanh_shrink": lambda emit, x: emit.like("Sub", x, emit.like("Tanh", x).name),
+    "tanh_shrink": lambda emit, x: emit.like("Sub", x, _tanh(emit, x).name),
     "squareplus": _squareplus,
     "sparse_plus": _sparse_plus,
     "sparse_sigmoid": partial(_line, slope=0.5),

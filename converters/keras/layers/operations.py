@@ -12,7 +12,7 @@ import numpy as np
 
 from converters.keras.emit import Emit
 from converters.keras.kind import Cases, Layer, Tensor, layer
-from converters.keras.layers.activation import TABLE, activate
+from converters.keras.layers.activation import TABLE, activate, log_softmax_along, softmax_along
 from converters.keras.layers.merge import joined_shape, together
 from converters.keras.layers.normalization import mean
 from converters.keras.layers.rescaling import broadcast, numbers
@@ -129,7 +129,7 @@ def activation(op: Layer, emit: Emit) -> Tensor:
         axes = op.axes("axis", rank=x.rank, default=-1)
         if len(axes) != 1:
             raise op.unsupported(f"axis {axes}", "one axis is")
-        return emit.like("Softmax" if name == "softmax" else "LogSoftmax", x, axis=x.axis(axes[0]))
+        return (softmax_along if name == "softmax" else log_softmax_along)(emit, x, axes[0])
     if name == "leaky_relu":
         return emit.like("LeakyRelu", op.input, alpha=op.number("negative_slope", default=0.2))
     known = {"alpha": 1.0, "approximate": False, "axis": -1, "threshold": 0.5, "b": 4.0}
