@@ -1,4 +1,4 @@
 """Model files in, ``onnx.ModelProto`` out. Knows nothing of cards or benchmarks."""
 
-VERSION = "3"
+VERSION = "4"
 """Raised whenever the bytes of a converted file change; it is part of every cache key and of every file's metadata."""

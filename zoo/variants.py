@@ -105,11 +105,11 @@ def _content(
 ) -> bytes:
     import onnx
 
-    from zoo import graph, precision
+    from zoo import graph, precision, quantisation
     from zoo.clean import to_bytes
 
     source = graph.read(model)
-    made = precision.half(source) if variant == "fp16" else precision.quantised(source, _batches(card, calibration))
+    made = precision.half(source) if variant == "fp16" else quantisation.quantised(source, _batches(card, calibration))
     told = {entry.key: entry.value for entry in made.metadata_props}
     onnx.helper.set_model_props(made, told | {key: str(value) for key, value in recipe.items()})
     return to_bytes(made)

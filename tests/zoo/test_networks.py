@@ -37,7 +37,6 @@ PARAMETERS = {
     "lean-conv14": 4_926_713,
     "thesis-age": 2_366_725,
     "thesis-gender": 2_366_790,
-    "separable-age-gender": 877_874,
     "age-resnet50": 23_587_712 + (2048 + 1) * 103,
     "age-resnet34": 21_284_672 + 2 * 8_512 + (512 + 1) * 103,
     "age-xception": 20_861_480 + (2048 + 1) * 103,

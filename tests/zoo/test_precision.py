@@ -14,9 +14,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from converters.errors import BadInput
 from converters.runtimes import RUNTIMES, Runtime, available, run_evaluator, run_onnxruntime
-from zoo import precision
+from zoo import quantisation
 from zoo.clean import clean, to_bytes
-from zoo.precision import half, quantised
+from zoo.precision import half
+from zoo.quantisation import quantised
 
 pytest.importorskip("onnxruntime", reason="its tools make the variants")
 HERE = [name for name, version in available().items() if not version.startswith("not installed")]
@@ -175,7 +176,7 @@ def test_weights_have_a_scale_a_channel_and_the_last_layer_stays_float32() -> No
 
 
 def test_a_large_last_layer_gets_8_bits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(precision, "FEW_WEIGHTS", 7 * 600 - 1)
+    monkeypatch.setattr(quantisation, "FEW_WEIGHTS", 7 * 600 - 1)
     made = quantised(clean(old_network()), batches())
     (dense,) = [node for node in made.graph.node if node.op_type == "Gemm"]
     assert dense.input[1] not in {t.name for t in made.graph.initializer}
@@ -189,7 +190,7 @@ def test_the_range_is_a_percentile(monkeypatch: pytest.MonkeyPatch) -> None:
 
     whole = scale_of_pixels()
     assert whole == pytest.approx(1 / 255, rel=0.01)
-    monkeypatch.setattr(precision, "PERCENTILE", 80)
+    monkeypatch.setattr(quantisation, "PERCENTILE", 80)
     assert scale_of_pixels() == pytest.approx(0.8 / 255, rel=0.02)  # the pixels are even between 0 and 1
 
 

@@ -111,13 +111,16 @@ def softmax_along(emit: Emit, x: Tensor, axis: int) -> Tensor:
 
 
 def log_softmax_along(emit: Emit, x: Tensor, axis: int) -> Tensor:
-    """Add the parts of LogSoftmax along a Keras axis: OpenCV takes the logarithm of a Softmax, which may be 0."""
+    """Add the parts of LogSoftmax along a Keras axis, Neg and Add for the last Sub.
+
+    OpenCV takes the logarithm of a Softmax, which may be 0, and knows the parts when they end in Sub.
+    """
     x = emit.unfolded(x)
     place = x.axis(axis)
     x = emit.like("Sub", x, emit.node("ReduceMax", (x.name,), axes=[place], keepdims=1))
     axes = emit.constant("axes", np.array([place], dtype=np.int64))
     total = emit.node("ReduceSum", (emit.node("Exp", (x.name,)), axes), keepdims=1)
-    return emit.like("Sub", x, emit.node("Log", (total,)))
+    return emit.like("Add", x, emit.node("Neg", (emit.node("Log", (total,)),)))
 
 
 TABLE: dict[str, Form] = {
