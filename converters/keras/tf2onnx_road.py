@@ -8,24 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
+
 from converters import VERSION
-from converters.caffe import IR_VERSION, OPSET
-from converters.caffe.emit import unique
+from converters.caffe import OPSET
 from converters.errors import Unsupported
-from converters.keras.judge import sizes, traced
-from converters.keras.load import Loaded, MissingExtra, Port, load, tensorflow
+from converters.keras.canonical import canonical
+from converters.keras.judge import traced
+from converters.keras.load import Loaded, MissingExtra, load, tensorflow
 
 if TYPE_CHECKING:
     import onnx
-
-NUMBERED = re.compile(r"__\d+")
-"""What tf2onnx puts behind names."""
 
 
 def convert(model: Path, *, metadata: Mapping[str, str] = MappingProxyType({})) -> onnx.ModelProto:
@@ -52,6 +50,8 @@ def convert(model: Path, *, metadata: Mapping[str, str] = MappingProxyType({})) 
 
 def _by_tf2onnx(path: Path, loaded: Loaded) -> onnx.ModelProto:
     """Return what tf2onnx makes of a model. It does not merge equal nodes: which name stays would be left to chance."""
+    import onnx
+
     try:
         import tf2onnx
         from tf2onnx import optimizer, tf_loader, tfonnx
@@ -60,7 +60,7 @@ def _by_tf2onnx(path: Path, loaded: Loaded) -> onnx.ModelProto:
     tf = tensorflow()
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
     function = traced(loaded, {}, squashed=False)[0].get_concrete_function()
-    inputs = [tensor.name for tensor in function.inputs if tensor.dtype != tf.resource]
+    inputs = [tensor.name for tensor in function.inputs[: len(loaded.inputs)]]  # weights and constants come behind
     outputs = [tensor.name for tensor in function.outputs]
     passes = {name: one for name, one in optimizer._get_optimizers().items() if name != "merge_duplication"}
     try:
@@ -72,10 +72,30 @@ def _by_tf2onnx(path: Path, loaded: Loaded) -> onnx.ModelProto:
     except Exception as error:  # tf2onnx raises many types; which operation it was stands in the message
         said = " ".join(str(error).split())[:300]
         raise Unsupported(f"{path}: tf2onnx {tf2onnx.__version__} cannot convert it: {said}") from error
-    unknown = sorted({node.op_type for node in found.graph.node if node.domain not in ("", "ai.onnx")})
+    _write_out(found.graph)
+    known = {(schema.domain, schema.name) for schema in onnx.defs.get_all_schemas()}
+    unknown = sorted({node.op_type for node in found.graph.node if (node.domain, node.op_type) not in known})
     if unknown:
         raise Unsupported(f"{path}: tf2onnx has no ONNX operator for {', '.join(unknown)}")
     return cast("onnx.ModelProto", found)
+
+
+def _write_out(graph: onnx.GraphProto) -> None:
+    """Replace Erfc by ``1 - Erf`` and Expm1 by ``Exp - 1``: Keras's gelu and celu need them, and ONNX has neither."""
+    from onnx import helper, numpy_helper
+
+    forms = {"Erfc": ("Erf", True), "Expm1": ("Exp", False)}
+    one, made = "one__erfc", []
+    for node in graph.node:
+        if node.op_type in forms and not node.domain:
+            inner, one_first = forms[node.op_type]
+            between = f"{node.output[0]}/{inner}"
+            made.append(helper.make_node(inner, node.input, [between], name=f"{node.name}/{inner}"))
+            node = helper.make_node("Sub", (one, between) if one_first else (between, one), node.output, name=node.name)
+        made.append(node)
+    graph.initializer.append(numpy_helper.from_array(np.array(1, dtype=np.float32), one))
+    del graph.node[:]
+    graph.node.extend(made)
 
 
 def _slim(path: Path, model: onnx.ModelProto) -> onnx.ModelProto:
@@ -88,99 +108,6 @@ def _slim(path: Path, model: onnx.ModelProto) -> onnx.ModelProto:
         return cast("onnx.ModelProto", onnxslim.slim(model))
     except Exception as error:  # it raises many types
         raise Unsupported(f"{path}: onnxslim cannot simplify it: {' '.join(str(error).split())[:300]}") from error
-
-
-def canonical(model: onnx.ModelProto, loaded: Loaded, scopes: Mapping[str, str]) -> onnx.ModelProto:
-    """Return a model with nodes in the order that the outputs need them, and names that depend on nothing else.
-
-    ``scopes`` has the layer for each prefix of names that are TensorFlow's still (`Loaded.scopes`).
-    """
-    from onnx import helper
-
-    graph = model.graph
-    nodes = _in_order(graph)
-    names = _names(graph, nodes, loaded, scopes)
-    taken: dict[str, int] = {}
-    for node in nodes:
-        node.name = unique(taken, _plain(node.name or node.op_type, scopes))
-        node.doc_string = ""
-        for field in (node.input, node.output):
-            field[:] = [names.get(name, name) for name in field]
-    used = list(dict.fromkeys(name for node in nodes for name in node.input))
-    constants = {names[one.name]: one for one in graph.initializer if one.name in names}
-    for name, one in constants.items():
-        one.name, one.doc_string = name, ""
-    inputs, outputs, kept = _described(loaded.inputs), _described(loaded.outputs), [n for n in used if n in constants]
-    made = helper.make_graph(nodes, loaded.name or "keras", inputs, outputs, [constants[name] for name in kept])
-    return helper.make_model(
-        made,
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=IR_VERSION,
-        producer_name="agebench",
-        producer_version=VERSION,
-    )
-
-
-def _in_order(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    """Return the nodes that the outputs need, each behind those that it needs."""
-    makers = {name: node for node in graph.node for name in node.output}
-    order: list[onnx.NodeProto] = []
-    done: set[int] = set()
-    waiting = [(makers[end.name], False) for end in reversed(graph.output) if end.name in makers]
-    while waiting:
-        node, ready = waiting.pop()
-        if id(node) in done:
-            continue
-        if ready:
-            done.add(id(node))
-            order.append(node)
-            continue
-        waiting.append((node, True))
-        waiting += [(makers[name], False) for name in reversed(_read(node)) if name in makers]
-    return order
-
-
-def _read(node: onnx.NodeProto) -> list[str]:
-    """Return the tensors that a node reads, those in its subgraphs too."""
-    inner = [g for a in node.attribute for g in (*a.graphs, *([a.g] if a.HasField("g") else ()))]
-    return [*node.input, *(name for graph in inner for one in graph.node for name in _read(one))]
-
-
-def _names(
-    graph: onnx.GraphProto, nodes: Iterable[onnx.NodeProto], loaded: Loaded, scopes: Mapping[str, str]
-) -> dict[str, str]:
-    """Return a new name for each tensor; inputs and outputs get those of the model."""
-    ends = [*zip(graph.input, loaded.inputs, strict=True), *zip(graph.output, loaded.outputs, strict=True)]
-    names = {end.name: one.name for end, one in ends}
-    taken = dict.fromkeys(names.values(), 1)
-    for node in nodes:
-        for name in (*node.input, *node.output):
-            if name and name not in names:
-                names[name] = unique(taken, _plain(name, scopes))
-    return names
-
-
-def _plain(name: str, scopes: Mapping[str, str]) -> str:
-    """Return a name with that of its layer in front, as the file has it, and without the numbers of tf2onnx."""
-    name = NUMBERED.sub("", name.removesuffix(":0")) or "tensor"
-    parts = name.split("/")
-    for end in range(len(parts) - 1, 0, -1):
-        if layer := scopes.get("/".join(parts[:end])):
-            return "/".join([layer, *parts[end:]])
-    return name
-
-
-def _described(ports: Iterable[Port]) -> list[onnx.ValueInfoProto]:
-    from onnx import TensorProto, helper
-
-    return [
-        helper.make_tensor_value_info(
-            one.name,
-            TensorProto.FLOAT,
-            ["N", *(f"{one.name}_{axis}" if n is None else n for axis, n in enumerate(sizes(one, {})[1:], start=1))],
-        )
-        for one in ports
-    ]
 
 
 def _own_metadata(path: Path, loaded: Loaded) -> dict[str, str]:
