@@ -17,6 +17,7 @@ CASES: Cases = (
     ("UpSampling2D", {}, (7, 9, 3)),
     ("UpSampling2D", {"size": (3, 2)}, (7, 9, 3)),
     ("UpSampling2D", {"size": (3, 2), "interpolation": "bilinear"}, (7, 9, 3)),
+    ("UpSampling2D", {"size": (3, 2), "interpolation": "bilinear"}, (4, 1, 3)),
     ("UpSampling2D", {"size": (2, 3), "interpolation": "bicubic"}, (7, 9, 3)),
     ("UpSampling2D", {"size": 2, "interpolation": "lanczos3"}, (7, 9, 3)),
     ("UpSampling3D", {"size": (2, 1, 3)}, (4, 7, 9, 3)),
@@ -45,7 +46,7 @@ def _resized(op: Layer, emit: Emit, x: Tensor, target: tuple[int, int], mode: st
             if size != wanted:
                 name = emit.node("Gather", (name, emit.constant("places", places.clip(0, size - 1))), axis=axis)
         return name
-    if mode == "bilinear" and not antialias:
+    if mode == "bilinear" and not antialias and min(height, width) > 1:  # OpenCV 5 reads beyond a single row or column
         scales = [_scale(height, target[0]), _scale(width, target[1])]
         sizes = emit.constant("scales", np.array([1, 1, *scales], dtype=np.float32))
         words = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
