@@ -18,6 +18,8 @@ SIGNATURE = "serving_default"
 def load_saved_model(path: Path) -> Loaded:
     """Load a folder; inputs and outputs are in the order of their names. See `converters.keras.load.load`."""
     tf = tensorflow()
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
     refuse_file_operations(path)
     try:
         trackable = tf.saved_model.load(str(path))
@@ -29,10 +31,12 @@ def load_saved_model(path: Path) -> Loaded:
     function = trackable.signatures[SIGNATURE]
     inputs = _ports(path, function.structured_input_signature[1])
     outputs = _ports(path, function.structured_outputs)
+    frozen = convert_variables_to_constants_v2(function)  # whose operations are in one graph, none inside another
 
-    def call(*tensors: Any, alive: Any = trackable) -> list[Any]:  # without it the weights would be gone
-        answers = function(**{one.name: tensor for one, tensor in zip(inputs, tensors, strict=True)})
-        return [answers[one.name] for one in outputs]
+    def call(*tensors: Any) -> list[Any]:
+        given = {end.name: tensor for end, tensor in zip(frozen.inputs, tensors, strict=True)}
+        names = [end.name for end in frozen.outputs]
+        return list(tf.graph_util.import_graph_def(frozen.graph.as_graph_def(), given, names, name=""))
 
     return Loaded(path.name, inputs, outputs, call)
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -59,7 +60,8 @@ def _by_tf2onnx(path: Path, loaded: Loaded) -> onnx.ModelProto:
         raise MissingExtra(f"tf2onnx cannot be imported ({error}); pip install 'agebench[keras]'") from error
     tf = tensorflow()
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
-    function = traced(loaded, {}, squashed=False)[0].get_concrete_function()
+    with _without_xla(tf):
+        function = traced(loaded, {}, squashed=False)[0].get_concrete_function()
     inputs = [tensor.name for tensor in function.inputs[: len(loaded.inputs)]]  # weights and constants come behind
     outputs = [tensor.name for tensor in function.outputs]
     passes = {name: one for name, one in optimizer._get_optimizers().items() if name != "merge_duplication"}
@@ -78,6 +80,21 @@ def _by_tf2onnx(path: Path, loaded: Loaded) -> onnx.ModelProto:
     if unknown:
         raise Unsupported(f"{path}: tf2onnx has no ONNX operator for {', '.join(unknown)}")
     return cast("onnx.ModelProto", found)
+
+
+@contextmanager
+def _without_xla(tf: Any) -> Iterator[None]:
+    """Let Keras write grouped convolutions as operations: it has XLA compile them, and tf2onnx cannot read that."""
+    function = tf.function
+
+    def plain(*given: Any, jit_compile: bool | None = None, **words: Any) -> Any:
+        return (lambda call: call) if jit_compile else function(*given, **words)
+
+    tf.function = plain
+    try:
+        yield
+    finally:
+        tf.function = function
 
 
 def _write_out(graph: onnx.GraphProto) -> None:

@@ -16,8 +16,8 @@ from zoo.recipes import Array, Augmentation
 SEED = 32
 PATIENCE = 8
 BATCH = 64
-RATE = 1e-4
-CYCLES = ((10, RATE), (4, 10 * RATE))
+RATE = 1e-3
+CYCLES = ((14, RATE),)
 PRECISION = "float32"
 MONITOR = ("val_accuracy", "max")
 AUGMENTATION = Augmentation()
@@ -60,7 +60,7 @@ def network() -> Any:
 
 
 def training(network: Any) -> Any:
-    """Compile with Adam at 1e-4 and the cross-entropy of the groups."""
+    """Compile with Adam and the cross-entropy of the groups."""
     import keras
 
     network.compile(keras.optimizers.Adam(RATE), "sparse_categorical_crossentropy", metrics=["accuracy"])

@@ -14,7 +14,7 @@ SEED = 61
 PATIENCE = 6
 BATCH = 64
 RATE = 4e-4
-CYCLES = ((3, RATE), (3, RATE), (3, RATE / 2))
+CYCLES = ((3, RATE), (3, RATE), (12, RATE / 2))
 PRECISION = "mixed_bfloat16"
 MONITOR = ("val_accuracy", "max")
 AUGMENTATION = Augmentation(turn=8, scale=0.1, shift=0.04)
