@@ -7,7 +7,7 @@ UV ?= $(shell command -v uv 2>/dev/null)
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(EXTRA)
 ARGS ?=
-TESTING := hypothesis pytest pytest-benchmark pytest-timeout
+TESTING := hypothesis pytest pytest-benchmark pytest-timeout pytest-xdist
 
 .PHONY: setup bench test test-slow test-keras lint benchmark clean
 
@@ -31,11 +31,11 @@ test: $(READY)
 	$(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)
 
 test-slow: $(READY)
-	$(BIN)/python -m pytest -m slow $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m slow $(ARGS)
 
 # TensorFlow weighs 1.3 GB and nothing but these tests needs it, so it has an environment of its own.
 KERAS := $(VENV)/keras
-KERAS_TESTS := $(wildcard tests/converters/test_keras_*.py tests/zoo/test_train*.py tests/zoo/test_recipe*.py)
+KERAS_TESTS := $(wildcard tests/converters/test_keras_*.py) tests/zoo/test_training.py
 
 $(KERAS)/.ready: pyproject.toml | $(READY)
 	$(PYTHON) -m venv --clear $(KERAS)
@@ -47,7 +47,7 @@ endif
 	@touch $@
 
 test-keras: $(KERAS)/.ready
-	$(KERAS)/bin/python -m pytest -q $(KERAS_TESTS) $(ARGS)
+	$(KERAS)/bin/python -m pytest -n 2 $(KERAS_TESTS) $(ARGS)
 
 benchmark: $(READY)
 	$(BIN)/python -m pytest --benchmark-only -q tests/benchmarks $(ARGS)
