@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from converters import bisect
+from converters import bisect, layers_command
 from converters.caffe import command as caffe
 from converters.errors import Parser, run_command
 from converters.keras import command as keras
@@ -18,6 +18,7 @@ def _parser() -> Parser:
     caffe.add_command(commands)
     keras.add_command(commands)
     bisect.add_command(commands)
+    layers_command.add_command(commands)
     return parser
 
 

@@ -10,14 +10,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from converters.errors import BadInput, Unsupported
+from converters.onnx_file import IR_VERSION, OPSET
 from zoo import graph
 
 if TYPE_CHECKING:
     import onnx
-
-OPSET = 17
-IR_VERSION = 8
-"""The first that opset 17 may be written in."""
 
 
 def clean(model: onnx.ModelProto, metadata: Mapping[str, str] | None = None) -> onnx.ModelProto:
@@ -39,11 +36,6 @@ def clean(model: onnx.ModelProto, metadata: Mapping[str, str] | None = None) -> 
     onnx.helper.set_model_props(made, {p.key: p.value for p in model.metadata_props} | dict(metadata or {}))
     check(made)
     return made
-
-
-def to_bytes(model: onnx.ModelProto) -> bytes:
-    """Serialise a model: the same bytes each time."""
-    return model.SerializeToString(deterministic=True)
 
 
 def only_real_inputs(model: onnx.ModelProto) -> None:

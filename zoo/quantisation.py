@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.errors import BadInput
+from converters.onnx_file import to_bytes
 from zoo import graph
-from zoo.clean import to_bytes
 from zoo.precision import finished, squared, tools
 
 if TYPE_CHECKING:

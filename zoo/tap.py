@@ -113,8 +113,8 @@ def tap_network(arguments: argparse.Namespace) -> int:
     """List what can be tapped, or write the tapped network, which is cleaned first: its batch is free."""
     from tabulate import tabulate
 
-    from converters.caffe.command import write_whole
-    from zoo.clean import clean, to_bytes
+    from converters.onnx_file import to_bytes, write_whole
+    from zoo.clean import clean
 
     if (arguments.outputs is None) != (arguments.out is None):
         raise BadInput("--outputs and -o go together; give both, or neither for a list of what can be tapped")

@@ -105,8 +105,8 @@ def _content(
 ) -> bytes:
     import onnx
 
+    from converters.onnx_file import to_bytes
     from zoo import graph, precision, quantisation
-    from zoo.clean import to_bytes
 
     source = graph.read(model)
     made = precision.half(source) if variant == "fp16" else quantisation.quantised(source, _batches(card, calibration))

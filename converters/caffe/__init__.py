@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from converters.caffe.emit import LrnForm
     from converters.caffe.net import Net
 
-OPSET, IR_VERSION = 17, 8
-"""Old enough for ONNX Runtime 1.17 and OpenCV 4.10, new enough for all that the layers need."""
-
 LARGE = 1024
 """Constants of more numbers are weights, never sizes that the checker has to know."""
 
@@ -35,7 +32,7 @@ def convert(
 
     Inputs and outputs keep Caffe's names and shapes, but for the batch, ``N``. ``lrn`` says how LRN is written
     (docs/adr/0002-lrn-lowering.md). ``metadata`` goes into the model beside what the converter says of itself: its
-    version, the ``lrn`` form, and name and sha256 of each source. The same inputs give the same bytes (`to_bytes`).
+    version, the ``lrn`` form, and name and sha256 of each source. The same inputs give the same bytes.
 
     Raises Unsupported for a layer or feature that is not known, BadInput for files that are not whole or do not fit.
     """
@@ -58,7 +55,7 @@ def convert_net(
 
 def _joined(net: Net, lrn: LrnForm, metadata: Mapping[str, str]) -> bytes:
     """Return the model as bytes: onnx itself would copy each constant four times to put it into a model."""
-    from converters.caffe.onnx_file import pieces
+    from converters.onnx_file import pieces
 
     return b"".join(pieces(*assemble(net, lrn=lrn, metadata=metadata)))
 
@@ -68,7 +65,7 @@ def assemble(
 ) -> tuple[onnx.ModelProto, dict[str, NDArray[Any]]]:
     """Convert a network to a model that lacks its constants, and those by name; see `convert`.
 
-    `converters.caffe.onnx_file` joins them without a copy of the weights, which may be half a gigabyte.
+    `converters.onnx_file` joins them without a copy of the weights, which may be half a gigabyte.
     """
     from onnx import TensorProto, helper
 
@@ -76,6 +73,7 @@ def assemble(
     from converters.caffe.emit import Emit
     from converters.caffe.fold import fold
     from converters.caffe.kind import kinds
+    from converters.onnx_file import IR_VERSION, OPSET
 
     folded, known = fold(net)
     emit = Emit(folded.shapes, folded.symbols, lrn)
@@ -122,9 +120,3 @@ def _check(model: onnx.ModelProto, constants: Mapping[str, NDArray[Any]]) -> Non
         else:
             probe.graph.initializer.append(onnx.numpy_helper.from_array(value, name))
     onnx.checker.check_model(probe, full_check=True)
-
-
-def to_bytes(model: onnx.ModelProto) -> bytes:
-    """Serialise a model: the same model gives the same bytes."""
-    data: bytes = model.SerializeToString(deterministic=True)
-    return data

@@ -1,12 +1,10 @@
-"""``python -m converters caffe``: a Caffe network in, an ONNX file out; ``layers``: what it may be made of."""
+"""``python -m converters caffe``: a Caffe network in, an ONNX file out."""
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,14 +16,7 @@ if TYPE_CHECKING:
 
 
 def add_command(commands: Any) -> None:
-    """Add the commands ``caffe`` and ``layers`` to a parser."""
-    layers: Parser = commands.add_parser(
-        "layers",
-        help="print the layers that are known",
-        description="Print in markdown what each layer becomes, who judges it, and what is refused.",
-    )
-    layers.add_argument("framework", choices=("caffe", "keras"), nargs="?", default="caffe", help="(default: caffe)")
-    layers.set_defaults(run=print_layers)
+    """Add the command ``caffe`` to a parser."""
     caffe: Parser = commands.add_parser("caffe", help="a Caffe network", description="Convert a Caffe network to ONNX.")
     caffe.set_defaults(run=convert_caffe)
     caffe.add_argument("prototxt", type=Path, metavar="PROTOTXT", help="the network, a deploy file, text or binary")
@@ -38,21 +29,12 @@ def add_command(commands: Any) -> None:
     add_preprocessing(caffe)
 
 
-def print_layers(arguments: argparse.Namespace) -> int:
-    """Print what is known of each layer, in markdown."""
-    from converters.caffe import coverage as caffe
-    from converters.keras import coverage as keras
-
-    print((keras if arguments.framework == "keras" else caffe).markdown(), end="")
-    return DONE
-
-
 def convert_caffe(arguments: argparse.Namespace) -> int:
     """Convert a Caffe network, write it, and with ``--verify`` compare both; returns 1 when they differ."""
     from converters.caffe import assemble
     from converters.caffe.net import read_net
-    from converters.caffe.onnx_file import pieces
     from converters.caffe.preprocessing import embed, from_arguments
+    from converters.onnx_file import pieces, write_whole
 
     start = time.perf_counter()
     sources = [path for path in (arguments.prototxt, arguments.caffemodel) if path is not None]
@@ -103,22 +85,3 @@ def _verify(net: Net, arguments: argparse.Namespace, *, embedded: bool) -> int:
     for runtime, why in refused.items():
         print(one_line(f"warning: {runtime} cannot run it: {why}"), file=sys.stderr)
     return DONE if all(row.ok is not False for row in rows) and any(row.ok for row in rows) else CHECK_FAILED
-
-
-def write_whole(path: Path, parts: Iterable[bytes | memoryview]) -> int:
-    """Write a file so that it is there whole or not at all; a device or a pipe is written to as it is.
-
-    Returns how many bytes were written. Raises BadInput when it cannot be written.
-    """
-    path = path.resolve() if path.is_symlink() else path
-    part = path.with_name(f".{path.name}.{os.getpid()}.part") if path.is_file() or not path.exists() else path
-    try:
-        with part.open("wb") as file:
-            size = sum(file.write(piece) for piece in parts)
-        if part != path:
-            part.replace(path)
-    except OSError as error:
-        if part != path:
-            part.unlink(missing_ok=True)
-        raise BadInput(f"{path}: cannot be written: {error.strerror}; give a file in a folder with room") from error
-    return size

@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from converters.caffe.emit import unique
 from converters.caffe.kind import Layer, Shape, kinds
 from converters.errors import BadInput
+from converters.onnx_file import unique
 
 Version = tuple[str, int]
 """A blob, and how often it was overwritten before."""

@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
-import re
 import sys
 from collections.abc import Iterable, Iterator
 from types import ModuleType
 
 from converters.caffe.kind import Kind, kinds
 from converters.caffe.messages import Parameter
+from converters.coverage import first_sentence, unsupported
 
 IGNORED = ("Filler", "engine", "stable_prod_grad", "force_nd_im2col")
 """Fields that change nothing at TEST."""
@@ -89,24 +88,3 @@ def fields(parameter: Parameter | None) -> str:
         return ""
     rows = [row.split("=")[0].split() for row in parameter.table.replace(";", "\n").split("\n") if row.strip()]
     return _code(row[2] for row in rows if not any(word in " ".join(row) for word in IGNORED))
-
-
-def unsupported(module: ModuleType) -> Iterator[str]:
-    """Yield what a layer file refuses, as its source says it; ``..`` stands for what depends on the network."""
-    for node in ast.walk(ast.parse(inspect.getsource(module))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "unsupported":
-            feature, known = (_text(argument) for argument in node.args)
-            yield f"{feature}; {known}"
-
-
-def _text(node: ast.expr) -> str:
-    if isinstance(node, ast.Constant):
-        return str(node.value)
-    if isinstance(node, ast.JoinedStr):
-        return "".join(_text(part) for part in node.values)
-    return ".."
-
-
-def first_sentence(text: str) -> str:
-    """Return the first sentence of a docstring."""
-    return re.split(r"(?<=[.])\s", " ".join(text.split()), maxsplit=1)[0].replace("|", "\\|")

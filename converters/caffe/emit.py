@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from converters.caffe.kind import Array, Convert, Layer, Shape, Symbols
+from converters.onnx_file import unique
 
 if TYPE_CHECKING:
     import onnx
@@ -139,14 +140,3 @@ class Emit:
         if axis == 0:
             return self.constant("sizes", np.array([prod(shape)], dtype=np.int64))
         return self.arrange(blob, *shape[1:axis], prod(shape[axis:]))
-
-
-def unique(taken: dict[str, int], wanted: str) -> str:
-    """Return ``wanted``, or ``wanted_2`` and so on when it is taken, and take it; ``taken`` notes the last number."""
-    name, count = wanted, taken.get(wanted, 1)
-    while name in taken:
-        count += 1
-        name = f"{wanted}_{count}"
-    taken[wanted] = count
-    taken.setdefault(name, 1)
-    return name

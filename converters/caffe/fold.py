@@ -13,10 +13,10 @@ from math import prod
 
 import numpy as np
 
-from converters.caffe.emit import unique
 from converters.caffe.kind import Array, Layer, kinds
 from converters.caffe.net import Net
 from converters.errors import Unsupported
+from converters.onnx_file import unique
 
 LARGEST = 2**26
 """How many numbers the constants of a network may have: they are all written into the file (256 MiB)."""

@@ -13,9 +13,7 @@ from typing import Any
 from converters.caffe.kind import Layer, Shape, Symbols, kinds
 from converters.caffe.schema import INPUT_TYPES, Entry
 from converters.errors import BadInput, Unsupported
-
-LARGEST = 2**28
-"""How many numbers a blob may have at the file's batch size (1 GiB in float32): beyond it a size is a mistake."""
+from converters.onnx_file import LARGEST
 
 MOST_AXES = 32
 """Caffe's own limit."""

@@ -15,12 +15,13 @@ from typing import Any
 from converters.caffe.binary import is_binary, read_binary
 from converters.caffe.blobs import Weights, given_weights
 from converters.caffe.connect import connect
-from converters.caffe.inputs import LARGEST, first_symbols, read_inputs
+from converters.caffe.inputs import first_symbols, read_inputs
 from converters.caffe.kind import Layer, MixesSamples, Range, Shape, Symbols, kinds
 from converters.caffe.schema import FILE_STATE, INPUT_TYPES, Entry, State, is_v1, read_bytes, refuse_others
 from converters.caffe.text import read_text
 from converters.caffe.weights import Floats, read_blob, read_weights
 from converters.errors import BadInput, Unsupported
+from converters.onnx_file import LARGEST
 
 MOST_BLOBS = 4096
 """Bottoms or tops of one layer: more than any network has."""

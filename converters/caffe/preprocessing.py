@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from converters.caffe.emit import unique
 from converters.caffe.kind import Layer, Shape
 from converters.caffe.net import Net
 from converters.caffe.schema import messages
 from converters.caffe.weights import Floats, read_mean
 from converters.errors import BadInput
+from converters.onnx_file import unique
 
 
 @dataclass(frozen=True, eq=False)

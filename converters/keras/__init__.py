@@ -51,7 +51,7 @@ def convert(model: Path, *, metadata: Mapping[str, str] | None = None) -> onnx.M
 
     Inputs and outputs have Keras's names and are float32, NCHW, with a batch dimension ``N``. ``metadata`` goes into
     the model beside what the converter says of itself: its version, the road (``direct``), the layout, name and sha256
-    of the source. The same inputs give the same bytes (`converters.caffe.to_bytes`).
+    of the source. The same inputs give the same bytes (`converters.onnx_file.to_bytes`).
 
     Raises Unsupported for a layer or feature that is not known, BadInput for a file that is not whole, or has a tensor
     that no layer uses.

@@ -6,9 +6,6 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from converters import VERSION
-from converters.caffe import IR_VERSION, OPSET
-from converters.caffe.emit import unique
-from converters.caffe.onnx_file import pieces
 from converters.errors import BadInput
 from converters.keras.assign import unused
 from converters.keras.emit import Emit, Node
@@ -16,6 +13,7 @@ from converters.keras.fold import fold
 from converters.keras.graph import Graph, Spec
 from converters.keras.kind import Shape, Tensor, channels_first
 from converters.keras.walk import layouts, walk
+from converters.onnx_file import IR_VERSION, OPSET, pieces, unique
 
 if TYPE_CHECKING:
     import onnx

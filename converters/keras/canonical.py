@@ -11,10 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from converters import VERSION
-from converters.caffe import IR_VERSION, OPSET
-from converters.caffe.emit import unique
 from converters.keras.judge import sizes
 from converters.keras.load import Loaded, Port
+from converters.onnx_file import IR_VERSION, OPSET, unique
 
 if TYPE_CHECKING:
     import onnx

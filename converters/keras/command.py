@@ -29,7 +29,7 @@ def add_command(commands: Any) -> None:
 
 def convert_keras(arguments: argparse.Namespace) -> int:
     """Convert a Keras model, write it, and with ``--verify`` compare both; returns 1 when they differ."""
-    from converters.caffe.command import write_whole
+    from converters.onnx_file import write_whole
 
     start = time.perf_counter()
     source, out = arguments.model, arguments.out

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from types import ModuleType
 
-from converters.caffe.coverage import first_sentence, unsupported
+from converters.coverage import first_sentence, unsupported
 from converters.keras.kind import Convert, kinds
 
 HEAD = """# Keras layers

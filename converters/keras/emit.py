@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from converters.caffe.emit import unique
 from converters.keras.arrange import blocks
 from converters.keras.described import Described
 from converters.keras.kind import Array, Layer, Made, Shape, Tensor, channels_first
+from converters.onnx_file import unique
 
 AFFINE = "Affine"
 """What `Emit.affine` adds: ``x * factors + shifts``, replaced before the graph is done (`converters.keras.fold`)."""

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from converters import VERSION
-from converters.caffe import OPSET
 from converters.errors import Unsupported
 from converters.keras.canonical import canonical
 from converters.keras.judge import traced
 from converters.keras.load import Loaded, MissingExtra, load, tensorflow
+from converters.onnx_file import OPSET
 
 if TYPE_CHECKING:
     import onnx

@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
-from converters.caffe.inputs import LARGEST
 from converters.errors import Unsupported
 from converters.keras.calls import Call, Ref, refs_in, replaced
 from converters.keras.emit import Emit
 from converters.keras.graph import Graph, Spec
 from converters.keras.kind import Layer, Tensor, kinds
+from converters.onnx_file import LARGEST
 
 CODE = ("Lambda", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "TFSMLayer")
 """Layers that are code. No code that comes in a file is ever run."""

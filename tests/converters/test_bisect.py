@@ -19,11 +19,12 @@ from test_caffe_nets import NETS
 
 from converters import __main__ as command
 from converters.caffe import bisection as bisect_module
-from converters.caffe import convert_net, to_bytes
+from converters.caffe import convert_net
 from converters.caffe.bisection import bisect
 from converters.caffe.bisection.graph import read_graph
 from converters.caffe.net import read_net
 from converters.errors import BadInput, run_command
+from converters.onnx_file import to_bytes
 from converters.runtimes import NODE_BY_NODE, RUNTIMES, available
 
 CLEAN_SEEDS = range(0, 40, 2)

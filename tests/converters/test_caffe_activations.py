@@ -10,10 +10,11 @@ from caffe_nets import caffemodel
 from layer_cases import one_layer
 from numpy.testing import assert_allclose
 
-from converters.caffe import convert, to_bytes
+from converters.caffe import convert
 from converters.caffe.net import read_net
 from converters.caffe.reference import run
 from converters.errors import BadInput, Unsupported
+from converters.onnx_file import to_bytes
 from converters.runtimes import RUNTIMES
 
 NUMBERS = [-3000.0, -90.0, -50.0, -6.5, -6.0, -1.0, 0.0, 0.25, 6.0, 6.5, 50.0, 90.0, 3000.0]

@@ -18,9 +18,10 @@ from architectures.binary import write_caffemodel
 from architectures.mtcnn import LARGE, SAMPLES, faces
 from numpy.testing import assert_allclose
 
-from converters.caffe import convert, to_bytes
+from converters.caffe import convert
 from converters.caffe.net import read_net
 from converters.caffe.reference import run
+from converters.onnx_file import to_bytes
 from converters.runtimes import RUNTIMES, available
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "architectures"

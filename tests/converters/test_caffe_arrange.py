@@ -8,9 +8,10 @@ from caffe_nets import feed, write
 from layer_cases import one_layer
 from numpy.testing import assert_allclose, assert_array_equal
 
-from converters.caffe import convert_net, to_bytes
+from converters.caffe import convert_net
 from converters.caffe.net import read_net
 from converters.caffe.reference import run
+from converters.onnx_file import to_bytes
 from converters.runtimes import RUNTIMES
 
 BOTTOM = (2, 7, 5, 3)

@@ -12,9 +12,10 @@ from layer_cases import network
 from numpy.testing import assert_allclose
 
 from converters import VERSION
-from converters.caffe import convert, to_bytes
+from converters.caffe import convert
 from converters.caffe.net import read_net
 from converters.caffe.reference import run
+from converters.onnx_file import to_bytes
 from converters.runtimes import RUNTIMES
 
 BOTTOM = (4, 3, 13, 11)

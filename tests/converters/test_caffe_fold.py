@@ -8,10 +8,10 @@ from caffe_nets import caffemodel, feed
 from layer_cases import network
 from numpy.testing import assert_allclose
 
-from converters.caffe import assemble, convert_net, to_bytes
+from converters.caffe import assemble, convert_net
 from converters.caffe.net import read_net
-from converters.caffe.onnx_file import pieces
 from converters.caffe.reference import run
+from converters.onnx_file import pieces, to_bytes
 from converters.runtimes import RUNTIMES
 
 BOTTOM = (2, 6, 9, 7)

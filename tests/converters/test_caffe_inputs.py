@@ -7,11 +7,12 @@ import pytest
 from layer_cases import network
 from numpy.testing import assert_allclose
 
-from converters.caffe import convert_net, to_bytes
+from converters.caffe import convert_net
 from converters.caffe.net import read_net
 from converters.caffe.reference import run
 from converters.caffe.schema import State
 from converters.errors import BadInput, Unsupported
+from converters.onnx_file import to_bytes
 from converters.runtimes import RUNTIMES
 
 NET = """

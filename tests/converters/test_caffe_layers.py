@@ -11,9 +11,10 @@ from golden_numbers import real
 from layer_cases import cases
 from numpy.testing import assert_allclose
 
-from converters.caffe import convert_net, to_bytes
+from converters.caffe import convert_net
 from converters.caffe.net import read_net
 from converters.caffe.reference import run
+from converters.onnx_file import to_bytes
 from converters.runtimes import RUNTIMES, available
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "caffe"

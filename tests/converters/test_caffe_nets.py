@@ -14,10 +14,11 @@ from caffe_nets import caffemodel
 from golden_numbers import real
 from numpy.testing import assert_allclose
 
-from converters.caffe import convert_net, to_bytes
+from converters.caffe import convert_net
 from converters.caffe.net import read_net
 from converters.caffe.reference import run
 from converters.errors import BadInput
+from converters.onnx_file import to_bytes
 from converters.runtimes import RUNTIMES
 
 NETS = sorted((Path(__file__).parents[1] / "golden" / "nets").glob("*.prototxt"))

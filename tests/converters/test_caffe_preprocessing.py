@@ -13,12 +13,13 @@ from layer_cases import network
 from numpy.testing import assert_allclose
 
 from converters import __main__ as command
-from converters.caffe import convert_net, to_bytes
+from converters.caffe import convert_net
 from converters.caffe.net import read_net
 from converters.caffe.preprocessing import Preprocessing, embed
 from converters.caffe.reference import run
 from converters.caffe.schema import messages
 from converters.errors import BadInput, run_command
+from converters.onnx_file import to_bytes
 from converters.runtimes import RUNTIMES
 
 BOTTOM = (2, 3, 9, 7)

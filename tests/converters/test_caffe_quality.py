@@ -19,9 +19,10 @@ from caffe_nets import feed
 from layer_cases import network
 from numpy.testing import assert_allclose
 
-from converters.caffe import convert_net, to_bytes
+from converters.caffe import convert_net
 from converters.caffe.net import read_net
 from converters.caffe.reference import run
+from converters.onnx_file import to_bytes
 from converters.runtimes import RUNTIMES
 
 NETWORKS = {name: entry.network for name, entry in ARCHITECTURES.items()} | {"mobilenet_ssd": mobilenet_ssd.network}

@@ -13,9 +13,10 @@ from layer_cases import network
 from numpy.testing import assert_allclose
 from random_nets import SEEDS, filled, random_network
 
-from converters.caffe import convert_net, to_bytes
+from converters.caffe import convert_net
 from converters.caffe.net import read_net
 from converters.caffe.reference import run
+from converters.onnx_file import to_bytes
 from converters.runtimes import RUNTIMES, available
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "random.npz"

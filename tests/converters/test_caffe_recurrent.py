@@ -8,10 +8,11 @@ from caffe_nets import caffemodel, feed, write
 from layer_cases import network, one_layer
 from numpy.testing import assert_allclose
 
-from converters.caffe import convert, convert_net, to_bytes
+from converters.caffe import convert, convert_net
 from converters.caffe.net import read_net
 from converters.caffe.reference import run
 from converters.errors import BadInput, Unsupported
+from converters.onnx_file import to_bytes
 from converters.runtimes import RUNTIMES
 
 OUTPUTS = "recurrent_param { num_output: 4 }"

@@ -18,10 +18,11 @@ from numpy.testing import assert_allclose
 from ssd_cases import BOXES, CENTRES, DETECTORS, PLANE, Detector
 
 import bench.sample
-from converters.caffe import convert_net, to_bytes
+from converters.caffe import convert_net
 from converters.caffe.net import read_net
 from converters.caffe.reference import run
 from converters.errors import BadInput, Unsupported
+from converters.onnx_file import to_bytes
 from converters.runtimes import RUNTIMES
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "ssd"

@@ -9,10 +9,11 @@ from layer_cases import network, one_layer
 from numpy.testing import assert_allclose, assert_array_equal
 
 from converters import __main__ as command
-from converters.caffe import convert, convert_net, to_bytes
+from converters.caffe import convert, convert_net
 from converters.caffe.net import read_net
 from converters.caffe.reference import run
 from converters.errors import BadInput, run_command
+from converters.onnx_file import to_bytes
 from converters.runtimes import RUNTIMES
 
 BOTTOM = (2, 4, 9, 7)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from keras_files import functional, given, layer, write_hdf5
 
-from converters.caffe import to_bytes
 from converters.keras import convert
+from converters.onnx_file import to_bytes
 from converters.runtimes import run_onnxruntime
 
 GENERATOR = np.random.default_rng(11)

@@ -13,9 +13,9 @@ import onnx
 import pytest
 from keras_files import layer, sequential, write_hdf5, write_keras
 
-from converters.caffe import to_bytes
 from converters.errors import BadInput, Unsupported
 from converters.keras import convert, read
+from converters.onnx_file import to_bytes
 from converters.runtimes import run_onnxruntime
 
 HEIGHT, WIDTH, CHANNELS, FILTERS, UNITS = 7, 5, 3, 4, 2

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from keras_files import functional, given, layer, modern, write_hdf5, write_keras
 
-from converters.caffe import to_bytes
 from converters.errors import BadInput, Unsupported
 from converters.keras import convert
+from converters.onnx_file import to_bytes
 from converters.runtimes import run_onnxruntime
 
 GENERATOR = np.random.default_rng(3)

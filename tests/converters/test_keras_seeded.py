@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from keras_files import functional, given, layer
 
-from converters.caffe import to_bytes
 from converters.keras import convert
+from converters.onnx_file import to_bytes
 from converters.runtimes import run_onnxruntime
 
 BLOCKS, WIDTH, CLASSES = 33, 12, 7

@@ -7,9 +7,10 @@ import onnx
 import pytest
 from numpy.testing import assert_allclose
 
-from converters.caffe import convert, to_bytes
+from converters.caffe import convert
 from converters.caffe.net import read_net
 from converters.caffe.reference import run
+from converters.onnx_file import to_bytes
 from converters.runtimes import RUNTIMES
 from converters.verify import differences
 from zoo.golden import load, summary

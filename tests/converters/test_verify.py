@@ -10,10 +10,11 @@ import pytest
 from caffe_nets import write
 from layer_cases import network, one_layer
 
-from converters.caffe import convert_net, to_bytes
+from converters.caffe import convert_net
 from converters.caffe.net import read_net
 from converters.caffe.verify import verify
 from converters.errors import BadInput
+from converters.onnx_file import to_bytes
 from converters.runtimes import RUNTIMES, available
 from converters.verify import Difference, close_enough, compare, differences, seeded_inputs
 

@@ -12,9 +12,10 @@ from numpy.testing import assert_allclose
 from onnx import helper
 
 from converters.errors import BadInput, Unsupported
+from converters.onnx_file import to_bytes
 from converters.runtimes import RUNTIMES, available, run_onnxruntime
 from zoo import graph
-from zoo.clean import clean, opset, to_bytes
+from zoo.clean import clean, opset
 
 HERE = [name for name, version in available().items() if not version.startswith("not installed")]
 

@@ -13,9 +13,10 @@ from numpy.testing import assert_allclose
 from onnx import TensorProto, helper, numpy_helper
 
 from converters.errors import BadInput
+from converters.onnx_file import to_bytes
 from converters.runtimes import RUNTIMES, Runtime, available, run_evaluator, run_onnxruntime
 from zoo import quantisation
-from zoo.clean import clean, to_bytes
+from zoo.clean import clean
 from zoo.precision import half
 from zoo.quantisation import quantised
 

@@ -12,10 +12,11 @@ from numpy.testing import assert_allclose
 from onnx import helper
 
 from converters.errors import BadInput
+from converters.onnx_file import to_bytes
 from converters.runtimes import RUNTIMES, available, run_onnxruntime
 from zoo import graph
 from zoo.__main__ import main
-from zoo.clean import clean, to_bytes
+from zoo.clean import clean
 from zoo.merge import merge
 from zoo.tap import tap
 

@@ -15,11 +15,12 @@ from tiny import tiny_card
 
 import zoo.verify
 from converters.errors import BadInput, Unsupported
+from converters.onnx_file import to_bytes
 from converters.runtimes import RUNTIMES
 from zoo import faces, golden, store, variant_verify, variants
 from zoo.__main__ import main
 from zoo.card import Card
-from zoo.clean import clean, to_bytes
+from zoo.clean import clean
 from zoo.golden import Golden
 from zoo.variants import Calibration
 

@@ -12,7 +12,8 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {"lrn": ("lowered", "native")}
 
 def model_bytes(paths: Mapping[str, Path], options: Mapping[str, str], metadata: Mapping[str, str]) -> bytes:
     """Convert ``prototxt`` and ``caffemodel``."""
-    from converters.caffe import convert, to_bytes
+    from converters.caffe import convert
+    from converters.onnx_file import to_bytes
 
     chosen: dict[str, Any] = dict(options)
     return to_bytes(convert(paths["prototxt"], paths["caffemodel"], metadata=metadata, **chosen))

@@ -11,7 +11,7 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {}
 
 def model_bytes(paths: Mapping[str, Path], options: Mapping[str, str], metadata: Mapping[str, str]) -> bytes:
     """Convert ``model``: HDF5, ``.keras``, or an architecture alone, which gets weights by a fixed seed."""
-    from converters.caffe import to_bytes
     from converters.keras import convert
+    from converters.onnx_file import to_bytes
 
     return to_bytes(convert(paths["model"], metadata=metadata))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converters.errors import BadInput
+from converters.onnx_file import to_bytes
 
 if TYPE_CHECKING:
     import onnx
@@ -42,7 +43,7 @@ def model_bytes(paths: Mapping[str, Path], options: Mapping[str, str], metadata:
     told = {"converter": "lean", "tap": options["tap"]}
     for role, path in paths.items():
         told |= {f"source_{role}": path.name, f"source_{role}_sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-    return clean.to_bytes(merge(backbone, head, {"maps": options["tap"]}, metadata={**told, **metadata}))
+    return to_bytes(merge(backbone, head, {"maps": options["tap"]}, metadata={**told, **metadata}))
 
 
 def on_maps(head: onnx.ModelProto, channels: int, side: int) -> onnx.ModelProto:

@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
+from converters.onnx_file import to_bytes
+
 ROLES = ("model",)
 OPTIONS: Mapping[str, tuple[str, ...]] = {}
 
@@ -16,4 +18,4 @@ def model_bytes(paths: Mapping[str, Path], options: Mapping[str, str], metadata:
 
     content = paths["model"].read_bytes()
     told = {"source_model": paths["model"].name, "source_model_sha256": hashlib.sha256(content).hexdigest()}
-    return clean.to_bytes(clean.clean(graph.read(paths["model"]), {"converter": "onnx", **told, **metadata}))
+    return to_bytes(clean.clean(graph.read(paths["model"]), {"converter": "onnx", **told, **metadata}))

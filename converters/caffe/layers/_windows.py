@@ -15,6 +15,7 @@ import numpy as np
 from converters.caffe.emit import Emit
 from converters.caffe.kind import Array, Layer, Shape, canonical_axis
 from converters.caffe.messages import Parameter
+from converters.onnx_file import LARGEST
 
 PARAMETER = Parameter(
     "convolution_param",
@@ -27,9 +28,6 @@ PARAMETER = Parameter(
     16 int32 axis = 1; 17 bool force_nd_im2col; 18 uint32* dilation
     """,
 )
-
-LARGEST = 2**28
-"""How many numbers a padded bottom may have: beyond it a size is a mistake."""
 
 
 @dataclass(frozen=True)

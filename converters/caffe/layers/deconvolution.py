@@ -14,7 +14,6 @@ import numpy as np
 from converters.caffe.emit import Emit
 from converters.caffe.kind import Array, Layer, Shape, layer
 from converters.caffe.layers._windows import (
-    LARGEST,
     PARAMETER,
     Windows,
     as_images,
@@ -24,6 +23,7 @@ from converters.caffe.layers._windows import (
     windows,
     with_channels,
 )
+from converters.onnx_file import LARGEST
 
 CASES = (
     ("convolution_param { num_output: 4 kernel_size: 3 }", (2, 7, 5, 6)),
