@@ -6,7 +6,7 @@ Networks are fetched and built before anything is timed; one that cannot be had 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,7 +34,7 @@ from zoo.download import Unreachable, sha256_of
 from zoo.golden import load as load_golden
 from zoo.parallel import cores
 from zoo.store import fetch_weights
-from zoo.variants import VARIANTS, built
+from zoo.variants import VARIANTS, built, calibration_of
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ def _record(request: Request, networks: Mapping[str, Network | Missing]) -> RunR
             sources = {w.file: w.sha256 for w in network.card.files if w.needed_by in (None, network.spec.variant)}
             variants = {f"onnx {precision}": sha256_of(path) for precision, path in network.variants.items()}
             models[name] = {"onnx": sha256_of(network.model), **variants, **sources}
-    notes = (*request.notes, *(f"{s.dataset}:{s.split}: {note}" for s in request.splits for note in s.notes))
+    told = (f"{split.dataset}:{split.split}: {note}" for split in request.splits for note in split.notes)
     return RunRecord(
         config=request.config,
         host=host(),
@@ -187,8 +187,15 @@ def _record(request: Request, networks: Mapping[str, Network | Missing]) -> RunR
         git_commit=git_commit(),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         models=models,
-        notes=notes,
+        notes=(*request.notes, *told, *_calibrations(networks)),
     )
+
+
+def _calibrations(networks: Mapping[str, Network | Missing]) -> Iterator[str]:
+    for name, network in networks.items():
+        for precision, path in network.variants.items() if isinstance(network, Network) else ():
+            if faces := calibration_of(path):
+                yield f"{name} in {precision}: calibrated on {faces}"
 
 
 def _stopped(left: Sequence[Planned], finished: Sequence[Result]) -> list[Result]:

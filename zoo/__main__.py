@@ -11,8 +11,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from converters.errors import BAD_INPUT, DONE, Parser, run_command
+from converters.errors import DONE, BadInput, Parser, run_command
 from zoo import build_command, inspect, selection, tap, train_command, verify_command
+from zoo.parallel import of_the_disk
 
 
 def list_networks(arguments: argparse.Namespace) -> int:
@@ -49,25 +50,26 @@ def show(arguments: argparse.Namespace) -> int:
 
 
 def fetch(arguments: argparse.Namespace) -> int:
-    """Bring the files that the networks need into the store; one out of reach does not keep the others away."""
-    from zoo.download import Unreachable
-    from zoo.store import fetch_weights
+    """Bring the files that the networks need into the store; what cannot be had keeps nothing else away."""
+    from zoo.store import fetch_files, home, mirror_folder, needed
 
+    home()  # what is wrong with the store or the mirror as a whole is told once
+    folder = mirror_folder(arguments.mirror)
     seen: set[Path] = set()
-    out_of_reach: dict[str, Unreachable] = {}
+    failed: dict[str, BadInput] = {}
     for name, card in selection.networks(arguments.names).items():
         try:
-            files = fetch_weights(card, arguments.mirror, variant=card.networks()[name].variant)
-        except Unreachable as error:
-            out_of_reach[str(error)] = error
+            files = fetch_files(needed(card, card.networks()[name].variant), folder)
+        except (BadInput, OSError) as error:
+            told = error if isinstance(error, BadInput) else of_the_disk(error)
+            if str(told) not in map(str, failed.values()):
+                failed[name] = told
             continue
         for path in files.values():
             if path not in seen:
                 print(f"{path}  {path.stat().st_size} bytes", flush=True)
         seen |= set(files.values())
-    for text in out_of_reach:
-        print(f"error: {text}", file=sys.stderr)
-    return BAD_INPUT if out_of_reach else DONE
+    return build_command.tell(failed)
 
 
 def _parser() -> Parser:

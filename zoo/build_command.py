@@ -1,6 +1,7 @@
 """``python -m zoo build``: the networks' files fetched, then converted, several at a time.
 
-What cannot be built keeps nothing else away; it is told at the end.
+What cannot be built keeps nothing else away; it is told at the end. A variant's own files, such as a mean image, are
+fetched too: that one is out of reach fails the build only where the variant was asked for by name.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from converters.errors import BAD_INPUT, DONE, BadInput, one_line
 from zoo import progress, selection, variants_command
-from zoo.parallel import Start, cores, processes
+from zoo.parallel import Start, cores, of_the_disk, processes
 
 if TYPE_CHECKING:
     from zoo.card import Card
@@ -48,6 +49,7 @@ def build(arguments: argparse.Namespace) -> int:
     models: dict[str, tuple[Card, Path]] = {}
     variants = variants_command.wanted(arguments.precision)
     calibration = variants_command.calibration(variants, arguments.data)
+    networks = selection.networks(arguments.names)
     for card, result in build_all(selection.graphs(arguments.names), arguments.mirror, arguments.jobs):
         if isinstance(result, BadInput):
             failed[card.name] = result
@@ -55,17 +57,20 @@ def build(arguments: argparse.Namespace) -> int:
         took = "up to date" if result.seconds is None else f"{result.seconds:.1f} s"
         print(f"{result.path}  {result.path.stat().st_size} bytes  {took}", flush=True)
         models[card.name] = (card, result.path)
+    _fetch_feeds({n: c for n, c in networks.items() if c.name in models}, arguments, failed)
     variants_command.build(models, variants, calibration, arguments.jobs, failed)
     return tell(failed)
 
 
 def build_all(cards: Sequence[Card], mirror: Path | None, jobs: int) -> Iterator[tuple[Card, Built | BadInput]]:
-    """Yield each card with its ONNX file, or with why there is none. Raises BadInput for a mirror that is no folder.
+    """Yield each card with its ONNX file, or with why there is none.
 
+    Raises BadInput for a mirror or a store that is no folder.
     Files are fetched for one card after the other, so that a wheel comes once; what is there is converted meanwhile.
     """
     from zoo import store
 
+    store.home()  # what is wrong with the store as a whole is told once, as for the mirror
     folder = store.mirror_folder(mirror)
     with (
         progress.task("build", len(cards)) as advance,
@@ -77,6 +82,26 @@ def build_all(cards: Sequence[Card], mirror: Path | None, jobs: int) -> Iterator
             result = _outcome(future)
             advance(done)
             yield card, result
+
+
+def _fetch_feeds(networks: Mapping[str, Card], arguments: argparse.Namespace, failed: dict[str, BadInput]) -> None:
+    """Fetch what each network is fed with beside its graph. What cannot be had goes to ``failed``.
+
+    A file that is out of reach is only told where its network was not asked for by name.
+    """
+    from zoo import store
+    from zoo.download import Unreachable
+
+    folder = store.mirror_folder(arguments.mirror)
+    for name, card in networks.items():
+        wanted = set(store.needed(card, card.networks()[name].variant)) - set(card.graph())
+        try:
+            store.fetch_files(wanted, folder)
+        except (BadInput, OSError) as error:
+            if isinstance(error, Unreachable) and not selection.asked_for(name, arguments.names):
+                print(one_line(f"{name} is not fetched: {error}"), file=sys.stderr)
+            else:
+                failed[name] = error if isinstance(error, BadInput) else of_the_disk(error)
 
 
 def tell(failed: Mapping[str, BadInput]) -> int:
@@ -110,6 +135,8 @@ def _outcome(fetched: Future[Built | Future[Built]]) -> Built | BadInput:
         return result.result() if isinstance(result, Future) else result
     except BadInput as error:
         return error
+    except OSError as error:
+        return of_the_disk(error)
 
 
 @contextmanager

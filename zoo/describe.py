@@ -17,7 +17,7 @@ def listing(networks: dict[str, Card]) -> list[dict[str, Any]]:
         {
             "name": name,
             "title": card.title,
-            "task": ", ".join(head.task for head in card.heads) or card.purpose,
+            "task": ", ".join(dict.fromkeys(head.task for head in card.heads)) or card.purpose,
             "format": card.format,
             "parameters": card.parameters,
             "state": state(card, card.networks()[name].variant),

@@ -5,6 +5,7 @@ Whatever the way, bytes go to ``<file>.part`` beside their place; only the right
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import http.client
 import urllib.error
@@ -19,6 +20,8 @@ from zoo.fields import Weights
 from zoo.progress import task
 
 CHUNK = 1 << 20
+FULL = {errno.ENOSPC, errno.EDQUOT}
+IN_THE_WAY = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY}
 
 
 class Unreachable(BadInput):
@@ -117,7 +120,12 @@ def _read(response: http.client.HTTPResponse, url: str, limit: int) -> bytes:
 def _settle(part: Path, weights: Weights, target: Path, origin: str) -> None:
     """Make ``part`` the file, or remove it and say what is wrong with it."""
     if is_intact(part, weights):
-        part.replace(target)
+        try:
+            with writing(target):
+                part.replace(target)
+        except BadInput:
+            discard(part)
+            raise
         return
     size, sha256 = part.stat().st_size, sha256_of(part)
     discard(part)
@@ -129,7 +137,8 @@ def _settle(part: Path, weights: Weights, target: Path, origin: str) -> None:
 
 def discard(part: Path) -> None:
     """Remove a file that is not whole, and its folder if that is empty then."""
-    part.unlink(missing_ok=True)
+    with suppress(OSError):  # where none could be written, none is there
+        part.unlink()
     with suppress(OSError):
         part.parent.rmdir()  # only an empty folder goes
 
@@ -140,8 +149,15 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        why = error.strerror or type(error).__name__
-        raise BadInput(f"{path}: cannot be written: {why}; make room, or set ZOO_HOME to a folder with room") from error
+        raise BadInput(f"{path}: cannot be written: {error.strerror or error}; {_mend(error)}") from error
+
+
+def _mend(error: OSError) -> str:
+    if error.errno in FULL:
+        return "make room, or set ZOO_HOME to a folder with room"
+    if error.errno in IN_THE_WAY:
+        return "take away what is in its way, or set ZOO_HOME to another folder"
+    return "set ZOO_HOME to a folder that can be written"
 
 
 def _opened(part: Path, mode: str) -> IO[bytes]:

@@ -15,6 +15,7 @@ from bench import datasets
 from bench.heads import decode
 from bench.metrics import scores
 from bench.preprocess import Unreadable, prepare, read_image
+from bench.records import Score
 from bench.types import Sample, Split
 from converters.errors import BadInput
 from zoo.fields import Head, InputSpec
@@ -57,7 +58,7 @@ def chosen(data: str | None, count: int | None, split: str | None = None) -> Spl
     ``split`` is the one to take when ``data`` names none and the dataset has it. Raises BadInput for an unknown
     dataset, split or path.
     """
-    name, path, named = datasets.parse_data(data or "sample")
+    name, path, named = datasets.parse_data("sample" if data is None else data)
     if named is None and split in datasets.describe(name)["splits"]:
         named = split
     found = datasets.load(name, path, named)
@@ -86,7 +87,7 @@ def _prepared(sample: Sample, spec: InputSpec) -> dict[str, Array]:
         raise BadInput(f"{sample.path}: {error}; every face has to be readable here") from error
 
 
-def measured(heads: Sequence[Head], outputs: Mapping[str, Array], split: Split) -> dict[tuple[str, str, str], float]:
-    """Score what a network said of the faces of a split as the benchmark does: (output, task, metric) -> value."""
+def measured(heads: Sequence[Head], outputs: Mapping[str, Array], split: Split) -> dict[tuple[str, str, str], Score]:
+    """Score what a network said of the faces of a split as the benchmark does, by (output, task, metric)."""
     found = [score for head in heads for score in scores(head, decode(head, outputs[head.output]), split.samples)]
-    return {(score.head or "", score.task, score.metric): score.value for score in found}
+    return {(score.head or "", score.task, score.metric): score for score in found}

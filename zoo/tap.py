@@ -118,14 +118,16 @@ def tap_network(arguments: argparse.Namespace) -> int:
 
     if (arguments.outputs is None) != (arguments.out is None):
         raise BadInput("--outputs and -o go together; give both, or neither for a list of what can be tapped")
+    names = [name.strip() for name in (arguments.outputs or "").split(",") if name.strip()]
+    if arguments.outputs is not None and not names:
+        raise BadInput(f"--outputs {arguments.outputs!r} names nothing; leave it and -o away for what can be tapped")
     path = graph.named(arguments.backbone, arguments.mirror)
     model = clean(graph.read(path))
-    if arguments.outputs is None:
+    if not names:
         print(tabulate(listing(model), headers="keys"))
         return DONE
     if arguments.out.exists() and arguments.out.samefile(path):
         raise BadInput(f"{arguments.out}: is the network itself; give -o another name")
-    names = [name.strip() for name in arguments.outputs.split(",") if name.strip()]
     made = tap(model, names, arguments.pool)
     size = write_whole(arguments.out, [to_bytes(made)])
     outputs = ", ".join(output.name for output in made.graph.output)

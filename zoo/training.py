@@ -92,13 +92,13 @@ def _epoch(recipe: Recipe, model: Any, epoch: int, known: Examples, unseen: Exam
     import keras
 
     keras.utils.set_random_seed(recipe.SEED + epoch)
-    model.optimizer.learning_rate.assign(_rate(recipe, epoch))
+    model.optimizer.learning_rate.assign(rate(recipe, epoch))
     batches = _batches(recipe, known, epoch)
     with progress.task(f"epoch {epoch + 1} of {epochs(recipe)}", len(batches)) as advance:
         told = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: advance(batch + 1))
         fitted = model.fit(batches, verbose=0, callbacks=[told])
     judged = model.evaluate(_batches(recipe, unseen, None), verbose=0, return_dict=True)
-    line = {"epoch": epoch, "rate": _rate(recipe, epoch)}
+    line = {"epoch": epoch, "rate": rate(recipe, epoch)}
     line |= {name: float(values[-1]) for name, values in fitted.history.items()}
     return line | {f"val_{name}": float(value) for name, value in judged.items()}
 
@@ -130,8 +130,8 @@ def _best(recipe: Recipe, log: Log) -> dict[str, float]:
     return (min if mode == "min" else max)(log, key=lambda line: line[metric])
 
 
-def _rate(recipe: Recipe, epoch: int) -> float:
-    """Let the rate fall by half a cosine, once a cycle: Loshchilov and Hutter, "SGDR", ICLR 2017."""
+def rate(recipe: Recipe, epoch: int) -> float:
+    """Return an epoch's learning rate: half a cosine a cycle, after Loshchilov and Hutter, "SGDR", ICLR 2017."""
     first = 0
     for length, highest in recipe.CYCLES:
         if epoch < first + length:
@@ -143,7 +143,7 @@ def _rate(recipe: Recipe, epoch: int) -> float:
 
 def _same_rates(recipe: Recipe, log: Log, folder: Path) -> None:
     """Raise BadInput when the epochs of a log were not trained as the recipe's first ones are."""
-    if len(log) > epochs(recipe) or any(line["rate"] != _rate(recipe, epoch) for epoch, line in enumerate(log)):
+    if len(log) > epochs(recipe) or any(line["rate"] != rate(recipe, epoch) for epoch, line in enumerate(log)):
         raise BadInput(f"{folder}: a training in other cycles is there; give the same --epochs, or another --out")
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from converters.errors import Unsupported
 from zoo import store
 from zoo.download import sha256_of
+from zoo.lock import alone
 
 if TYPE_CHECKING:
     from bench.types import Split
@@ -49,11 +50,22 @@ def built(card: Card, variant: Variant) -> Path | None:
 def build(card: Card, model: Path, variant: Variant, calibration: Calibration | None = None) -> Path:
     """Return the path of a variant, made of the card's built ``model`` first if it is not there, or made otherwise.
 
-    ``int8`` needs a calibration. The file appears whole or not at all. Raises Unsupported without ONNX Runtime.
+    ``int8`` needs a calibration. Raises Unsupported without ONNX Runtime.
     """
+    return up_to_date(card, variant, calibration) or make(card, model, variant, calibration)
+
+
+def up_to_date(card: Card, variant: Variant, calibration: Calibration | None = None) -> Path | None:
+    """Return the path of a variant if it is there and whole, and made as it would be now. It takes no lock."""
     path, wanted = variant_path(card, variant), _recipe(variant, calibration)
-    with store.alone(path.with_name(f".{path.name}.lock"), f"makes {path.name}"):
-        if _seal(path) != wanted:
+    return path if _seal(path) == wanted else None
+
+
+def make(card: Card, model: Path, variant: Variant, calibration: Calibration | None = None) -> Path:
+    """Make a variant, unless another process has done so meanwhile. The file appears whole or not at all."""
+    path, wanted = variant_path(card, variant), _recipe(variant, calibration)
+    with alone(path.with_name(f".{path.name}.lock"), f"makes {path.name}"):
+        if _seal(path, tell=False) != wanted:
             content = _content(card, model, variant, calibration, wanted)
             _seal_path(path).unlink(missing_ok=True)
             store.write(path, content)
@@ -69,7 +81,7 @@ def variant_path(card: Card, variant: Variant) -> Path:
 
 def calibration_of(path: Path) -> str:
     """Say what a built variant was calibrated with; nothing for one that is not calibrated."""
-    return str((_seal(path) or {}).get("faces", ""))
+    return str((_seal(path, tell=False) or {}).get("faces", ""))
 
 
 def _recipe(variant: Variant, calibration: Calibration | None) -> dict[str, Any]:
@@ -88,14 +100,14 @@ def _seal_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.seal.json")
 
 
-def _seal(path: Path) -> dict[str, Any] | None:
+def _seal(path: Path, *, tell: bool = True) -> dict[str, Any] | None:
     """Return what the seal says of a variant, less its sha256; None where file or seal is not there, or not whole."""
     try:
         sealed = json.loads(_seal_path(path).read_bytes())
         whole = sha256_of(path) == sealed.pop("sha256")
-    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    if not whole:
+    if tell and not whole:
         print(f"{path}: damaged, so it does not count", file=sys.stderr)
     return sealed if whole else None
 

@@ -1,6 +1,7 @@
 """What ``zoo build`` and ``zoo verify`` do with the half precision and 8-bit variants of networks.
 
-A variant is no other network: that it differs from its float32 file is told, and fails nothing.
+A variant is no other network: that it differs from its float32 file is told, and fails nothing. That it gives no answer
+does.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 Models = Mapping[str, tuple["Card", Path]]
 """Built networks by name: card and ONNX file."""
-HEADERS = ("network", "precision", "output", "task", "metric", "fp32", "variant", "change")
+HEADERS = ("network", "precision", "output", "task", "metric", "fp32 [95 %]", "variant [95 %]", "change", "n")
 
 
 def add_precision(parser: argparse.ArgumentParser) -> None:
@@ -61,14 +62,17 @@ def calibration(variants: Sequence[Variant], data: str | None) -> Calibration | 
     from zoo.variants import FACES, Calibration
 
     split = faces.chosen(data, FACES, "validation")
-    told = f"{split.dataset} {split.split}, {len(split.samples)} faces"
-    return Calibration(told, faces.fingerprint(split), split)
+    sha256 = faces.fingerprint(split)
+    told = f"{split.dataset} {split.split}, {len(split.samples)} faces ({sha256[:12]})"
+    return Calibration(told, sha256, split)
 
 
 def build(
     models: Models, variants: Sequence[Variant], calibrated: Calibration | None, jobs: int, failed: dict[str, BadInput]
 ) -> None:
     """Build the variants of built networks, several at a time; print a line each. What cannot be goes to ``failed``."""
+    from zoo.variants import calibration_of
+
     todo = [(card, path, variant) for card, path in models.values() for variant in variants]
     if not todo:
         return
@@ -76,19 +80,34 @@ def build(
         begun = [(c, v, start(f"{v} {c.name}", _build, c, path, v, calibrated)) for c, path, v in todo]
         for done, (card, variant, future) in enumerate(begun, 1):
             try:
-                path, seconds = future.result()
+                path, seconds, before = future.result()
             except BadInput as error:
                 failed[f"{card.name} {variant}"] = error
             else:
-                print(f"{path}  {path.stat().st_size} bytes  {seconds:.1f} s", flush=True)
+                took = "up to date" if seconds is None else f"{seconds:.1f} s"
+                told = _calibrated(before, calibration_of(path))
+                print(f"{path}  {path.stat().st_size} bytes  {took}{told}", flush=True)
             advance(done)
 
 
-def _build(card: Card, model: Path, variant: Variant, calibrated: Calibration | None) -> tuple[Path, float]:
+def _build(card: Card, model: Path, variant: Variant, calibrated: Calibration | None) -> tuple[Path, float | None, str]:
+    """Return the path of a variant, how long it took to make, and what the file before it was calibrated on.
+
+    There is no time where it was there and up to date.
+    """
     from zoo import variants
 
+    if path := variants.up_to_date(card, variant, calibrated):
+        return path, None, ""
+    before = variants.calibration_of(variants.variant_path(card, variant))
     begin = time.perf_counter()
-    return variants.build(card, model, variant, calibrated), time.perf_counter() - begin
+    return variants.make(card, model, variant, calibrated), time.perf_counter() - begin, before
+
+
+def _calibrated(before: str, now: str) -> str:
+    if before not in ("", now):
+        return f"  calibrated anew: was {before}, now {now}"
+    return f"  calibrated on {now}" if now else ""
 
 
 def compared(models: Models, jobs: int, failed: dict[str, BadInput]) -> list[Row]:
@@ -137,13 +156,37 @@ def _each(models: Models, jobs: int, failed: dict[str, BadInput], work: Any, *gi
     return found
 
 
+def calibrations(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return a line for each 8-bit file, what it was calibrated on; nothing where there is none."""
+    told = [(row["network"], row["precision"], row["calibrated_on"]) for row in rows if row["calibrated_on"]]
+    return "".join(
+        f"{network} {precision}: calibrated on {faces}\n" for network, precision, faces in dict.fromkeys(told)
+    )
+
+
 def as_text(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return the scores as text for a person, nothing where there are none."""
     from tabulate import tabulate
 
     if not rows:
         return ""
-    cells = [[*(str(row[key]) for key in HEADERS[:5]), *(f"{row[key]:.4f}" for key in HEADERS[5:7])] for row in rows]
-    table = [[*cell, f"{row['change']:+.4f}"] for cell, row in zip(cells, rows, strict=True)]
-    title = f"Scores of the variants on the same {rows[0]['n']} faces (accuracy as a share, mae and rmse in years)"
-    return f"\n{title}\n\n{tabulate(table, HEADERS, disable_numparse=True)}\n"
+    cells = [
+        (
+            *(row[key] for key in HEADERS[:5]),
+            _score(row, "fp32"),
+            _score(row, "variant"),
+            f"{row['change']:+.4f}",
+            row["n"],
+        )
+        for row in rows
+    ]
+    first = rows[0]
+    faces = f"{first['dataset']}:{first['split']}, sha256 {first['split_sha256'][:12]}.."
+    units = "accuracy as a share, mae and rmse in years"
+    title = f"Scores of the variants on the same faces, {faces} ({units})\n{calibrations(rows)}"
+    return f"\n{title}\n{tabulate(cells, HEADERS, disable_numparse=True)}\n"
+
+
+def _score(row: Mapping[str, Any], which: str) -> str:
+    low, high = row["ci95"][which]
+    return f"{row[which]:.4f} [{low:.4f}, {high:.4f}]"

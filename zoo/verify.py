@@ -19,7 +19,7 @@ from tabulate import tabulate
 
 from converters.errors import BadInput
 from converters.runtimes import RUNTIMES, available
-from converters.verify import differences
+from converters.verify import Difference, differences
 from zoo import golden
 from zoo.card import Card
 
@@ -33,11 +33,16 @@ SMALLEST_SCALE = 0.01
 
 RULE = f"passes: within {LIMIT:g}; an output beyond 1, or all below {SMALLEST_SCALE:g}: that share of its largest value"
 BOUNDS = {"fp16": 1e-2}
-"""What `LIMIT` is for a variant in another precision, see `zoo.variant_verify`; where there is none, nothing fails."""
+"""What `LIMIT` is for a variant in another precision, see `zoo.variant_verify`; without one nothing is too far."""
+
+LABELS, SCORES, BOXES = slice(2), slice(2, 3), slice(3, None)
+"""The columns of a list of detections: which picture and which class, how sure, and where."""
 
 Array = NDArray[Any]
 Verdict = Literal["same", "failed", "skipped", "close", "far", "reported"]
 """The last three are of variants in another precision, see `zoo.variant_verify`."""
+Where = tuple[str, str, str, str, int]
+"""The first fields of a row: network, output, runtime, its version, batch."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,8 @@ class Row:
     """One output of one network on one runtime at one batch size; ``reason`` says why it is not ``same``.
 
     ``max_rel`` is ``max_abs`` over the largest magnitude of the original's output, ``limit`` what ``max_abs`` may be.
+    Without a ``limit`` nothing was compared: no runtime, no answer, or one of another shape or not finite. Other
+    detections than the original's have a limit but no ``max_abs``. ``calibrated_on`` is for 8 bits alone.
     """
 
     network: str
@@ -58,6 +65,7 @@ class Row:
     reason: str = ""
     limit: float | None = None
     precision: str = "fp32"
+    calibrated_on: str = ""
 
 
 def compare(card: Card, model: Path) -> Iterator[Row]:
@@ -117,21 +125,46 @@ def _rows(reference: golden.Golden, model: Path, runtime: str, version: str, bat
             yield Row(reference.name, output, runtime, None, batch, None, None, "skipped", version)
         return
     try:
-        found = differences(wanted, RUNTIMES[runtime](model, feeds))
+        answer = RUNTIMES[runtime](model, feeds)
+        differ = differences(wanted, answer)
     except Exception as error:  # noqa: BLE001 - a runtime that crashes is a failed row; the others still have their turn
         lines = str(error).split("\n")
         for output in wanted:
             yield Row(reference.name, output, runtime, version, batch, None, None, "failed", lines[0] or repr(error))
         return
-    for output, difference in found.items():
+    for output, difference in differ.items():
         where = (reference.name, output, runtime, version, batch)
-        if not math.isfinite(difference.max_abs):
-            yield Row(*where, None, None, "failed", "another shape, or numbers that are not finite")
-            continue
-        limit = limit_of({**reference.outputs, **reference.found}[output])
-        same = difference.max_abs <= limit
-        reason = "" if same else f"differs from {reference.source}; {limit:.1e} is the limit"
-        yield Row(*where, difference.max_abs, difference.max_rel, "same" if same else "failed", reason, limit)
+        if output in reference.found:
+            yield _detections(reference, where, wanted[output], answer[output])
+        else:
+            yield _row(reference, where, difference, limit_of(reference.outputs[output]))
+
+
+def _row(reference: golden.Golden, where: Where, difference: Difference, limit: float) -> Row:
+    if not math.isfinite(difference.max_abs):
+        return Row(*where, None, None, "failed", "another shape, or numbers that are not finite")
+    same = difference.max_abs <= limit
+    reason = "" if same else f"differs from {reference.source}; {limit:.1e} is the limit"
+    return Row(*where, difference.max_abs, difference.max_rel, "same" if same else "failed", reason, limit)
+
+
+def _detections(reference: golden.Golden, where: Where, wanted: Array, given: Array) -> Row:
+    """Judge detections (1, 1, K, 7): labels must be the same in the same order, scores and boxes have their own limits.
+
+    A list of other detections, or of more or fewer, has no distance; one that is empty is no answer.
+    """
+    expected = reference.found[where[1]]
+    fits = given.ndim == 4 and given.shape[:2] == wanted.shape[:2] and given.shape[3] == wanted.shape[3]
+    if not fits or given.size < min(wanted.size, 1) or not np.isfinite(given).all():
+        return Row(*where, None, None, "failed", "another shape, or numbers that are not finite")
+    if not np.array_equal(given[..., LABELS], wanted[..., LABELS]):
+        reason = f"other detections ({given.shape[2]}) than those of {reference.source} ({wanted.shape[2]})"
+        return Row(*where, None, None, "failed", reason, limit_of(expected[..., SCORES]))
+    parts = [
+        (differences({"": wanted[..., part]}, {"": given[..., part]})[""], limit_of(expected[..., part]))
+        for part in (SCORES, BOXES)
+    ]
+    return _row(reference, where, *max(parts, key=lambda part: part[0].max_abs / (part[1] or 1)))
 
 
 def limit_of(expected: Array) -> float:

@@ -51,6 +51,7 @@ def verify(arguments: argparse.Namespace) -> int:
         print(json.dumps(found if arguments.data is None else {"rows": found, "changes": changes}, indent=2))
     elif rows:
         print(f"{as_table(rows)}\n\nThe largest differences ({RULE})\n\n{summary(rows)}")
+        print(variants_command.calibrations([vars(row) for row in rows]), end="")
         print(variants_command.as_text(changes), end="")
     code = tell(failed)
     if any(row.verdict == "failed" for row in rows):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from converters import VERSION
 from converters.errors import BadInput
 from converters.keras.assign import unused
@@ -33,10 +35,12 @@ def assemble(network: Network, metadata: Mapping[str, str]) -> onnx.ModelProto:
     inputs, outputs = _inputs(graph), output_names(graph)
     emit = Emit([*(tensor.name for tensor in inputs), *outputs], network.source.keras)
     last = any(layouts(graph).values())
-    made = [_finished(tensor, emit, last=last) for tensor in walk(graph, inputs, emit)]
+    with np.errstate(over="ignore", invalid="ignore"):  # `Emit.constant` refuses what it makes
+        made = [_finished(tensor, emit, last=last) for tensor in walk(graph, inputs, emit)]
     for where, left in unused(graph).items():
         raise BadInput(f"{where}: tensor {left[0]!r} is not used; a layer of this class with these settings has none")
-    fold(emit, [tensor.name for tensor in made])
+    with np.errstate(over="ignore", invalid="ignore"):
+        fold(emit, [tensor.name for tensor in made])
     _name_outputs(emit, inputs, made, outputs)
     _drop_unneeded(emit, outputs)
     _read_all(emit, inputs)
@@ -118,8 +122,9 @@ def _name_outputs(emit: Emit, inputs: Iterable[Tensor], made: Iterable[Tensor], 
     for node in emit.nodes:
         node.inputs = [renamed.get(name, name) for name in node.inputs]
         node.outputs = [renamed.get(name, name) for name in node.outputs]
+    taken = dict.fromkeys((node.name for node in emit.nodes), 1)
     for source, name in again:
-        emit.nodes.append(Node("Identity", [renamed.get(source, source)], [name], name, {}))
+        emit.nodes.append(Node("Identity", [renamed.get(source, source)], [name], unique(taken, name), {}))
 
 
 def _drop_unneeded(emit: Emit, outputs: Iterable[str]) -> None:

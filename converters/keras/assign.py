@@ -8,7 +8,8 @@ all: its groups are the classes in snake case, counted in the order of the layer
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from converters.errors import BadInput
 from converters.keras.files import Source
@@ -16,6 +17,8 @@ from converters.keras.graph import Graph, Spec
 from converters.keras.weights import Stored, Weights, check_all_used
 
 KERAS_1 = re.compile(r"_(?:W|b|gamma|beta|running_mean|running_std|alphas|[WUb]_[a-z])(?:_\d+)?$")
+STATE = ("mean", "variance", "std")
+"""Ends of the names of tensors that are not trained: in a nested model they lie behind those that are."""
 LISTS = ("layers", "_layer_checkpoint_dependencies")
 """The group that holds the layers of a model; the second is that of Keras 2.12."""
 
@@ -60,18 +63,62 @@ def _from_names(source: Source, spec: Spec, graph: Graph, stored: Sequence[Store
             who = f"could be of {' or '.join(leaf.path for leaf in fit[:3])}" if fit else "belongs to no layer"
             raise BadInput(f"{source.path}: tensor {one.path!r} {who} in the nested model {spec.path!r}")
         fit[0].weights.stored.append(one)
+    _check_order(source, graph, stored)
+
+
+def _check_order(source: Source, graph: Graph, stored: Sequence[Stored]) -> None:
+    """Raise BadInput where the names of layers have changed since: Keras goes by the order of the tensors alone.
+
+    Tensors that are not trained lie behind the others, so only those of layers that are alike in that are compared.
+    """
+    places = {one.path: place for place, one in enumerate(stored)}
+    before: dict[object, tuple[int, str]] = {}
+    for leaf, frozen in _with_frozen(graph):
+        if not leaf.weights.stored:
+            continue
+        first = leaf.weights.stored[0]
+        alike = first.words[-1].endswith(STATE), frozen, tuple(_trainable(leaf.config))
+        place, name = before.get(alike, (-1, ""))
+        if places[first.path] < place:
+            raise BadInput(
+                f"{source.path}: tensor {first.path!r} of {leaf.path!r} lies before those of {name!r}, which comes "
+                "before it in the network: Keras loads them in order; save the file anew without renaming layers"
+            )
+        before[alike] = places[first.path], leaf.path
+
+
+def _with_frozen(graph: Graph, outer: tuple[object, ...] = ()) -> Iterator[tuple[Spec, tuple[object, ...]]]:
+    """Yield the layers that are no models, each with whether the models that it lies in are trained."""
+    for spec in graph.layers.values():
+        if spec.graph is None:
+            yield spec, outer
+        else:
+            yield from _with_frozen(spec.graph, (*outer, spec.config.get("trainable")))
+
+
+def _trainable(config: Any) -> Iterator[object]:
+    """Yield what the settings of a layer, and of those inside it, say of whether it is trained."""
+    if isinstance(config, dict):
+        yield config.get("trainable")
+        for value in config.values():
+            yield from _trainable(value)
 
 
 def _owners(leaves: Sequence[Spec], words: Sequence[str]) -> list[Spec]:
-    """Return the layers that a tensor may belong to: its last word is their name, or that with TensorFlow's number."""
-    for word in reversed(words):
-        for name in (word, re.sub(r"_\d+$", "", word)):
-            fit = [leaf for leaf in leaves if leaf.name == name]
-            if len(fit) > 1:
-                deeper = [leaf for leaf in fit if set(leaf.path.split("/")[1:]) <= set(words)]
-                fit = deeper or fit
-            if fit:
-                return fit
+    """Return the layers that a tensor may belong to: its last words are their name, or that with TensorFlow's number.
+
+    TensorFlow's Keras 2 allowed slashes in names: ``conv1/conv`` of its DenseNet is two words.
+    """
+    for end in range(len(words), 0, -1):
+        for first in range(end):
+            word = "/".join(words[first:end])
+            for name in (word, re.sub(r"_\d+$", "", word)):
+                fit = [leaf for leaf in leaves if leaf.name == name]
+                if len(fit) > 1:
+                    deeper = [leaf for leaf in fit if set(leaf.path.split("/")[1:]) <= set(words)]
+                    fit = deeper or fit
+                if fit:
+                    return fit
     return []
 
 
@@ -89,7 +136,7 @@ def _from_archive(left: dict[str, Stored], graph: Graph, place: str) -> None:
             continue
         if graph.type == "Sequential" and spec.type == "InputLayer":
             continue
-        name = snake_case("Functional" if spec.type == "Model" else spec.type)
+        name = snake_case("Functional" if spec.type == "Model" else spec.type.rpartition(">")[2])
         count = counts[name] = counts.get(name, -1) + 1
         inside = [f"{place}{listed}/{name}{f'_{count}' if count else ''}/" for listed in LISTS]
         if spec.graph is not None:

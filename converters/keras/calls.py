@@ -14,11 +14,12 @@ from converters.errors import BadInput
 
 @dataclass(frozen=True)
 class Ref:
-    """What one call of a layer made: its output number ``output``."""
+    """What one call of a layer made: its output number ``output``; ``dtype``, in Keras 3: the type of its numbers."""
 
     layer: str
     call: int
     output: int
+    dtype: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,12 +50,13 @@ def flat(value: Any, where: str) -> list[Ref]:
 def read_call(node: Any, where: str) -> Call:
     """Read what a layer is called with once. Keras 3 has args and kwargs, Keras 1 and 2 lists of inputs."""
     if isinstance(node, dict) and isinstance(node.get("args"), list) and isinstance(node.get("kwargs"), dict):
-        return Call(tuple(_argument(one) for one in node["args"]), {k: _argument(v) for k, v in node["kwargs"].items()})
+        named = {key: _argument(value, where) for key, value in node["kwargs"].items()}
+        return Call(tuple(_argument(one, where) for one in node["args"]), named)
     node = [node] if isinstance(node, list) and node and isinstance(node[0], str) else node
     if not isinstance(node, list):
         raise BadInput(f"{where}: {node!r:.100} is not what a layer is called with")
     args: list[Any] = []
-    named: dict[str, Any] = {}
+    named = {}
     for one in node:
         if isinstance(one, list) and len(one) in (3, 4) and one[0] == "_CONSTANT_VALUE":
             args.append(one[2])
@@ -67,14 +69,17 @@ def read_call(node: Any, where: str) -> Call:
     return Call(tuple(args), named)
 
 
-def _argument(value: Any) -> Any:
+def _argument(value: Any, where: str) -> Any:
     """Turn an argument of Keras 3 into Python, its tensors into `Ref`."""
     if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
-        history = value.get("config", {}).get("keras_history")
-        return Ref(*history) if _is_ref(history) else value
+        inner = value.get("config")
+        history = inner.get("keras_history") if isinstance(inner, dict) else None
+        if not isinstance(history, list) or not _is_ref(history):
+            raise BadInput(f"{where}: is called with {value!r:.100}, whose keras_history is no [layer, call, output]")
+        return Ref(history[0], history[1], history[2], str(value["config"].get("dtype") or ""))
     if isinstance(value, list):
-        return [_argument(one) for one in value]
-    return {key: _argument(one) for key, one in value.items()} if isinstance(value, dict) else value
+        return [_argument(one, where) for one in value]
+    return {key: _argument(one, where) for key, one in value.items()} if isinstance(value, dict) else value
 
 
 def _old_argument(value: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from converters.errors import BadInput
 from converters.keras.arrange import blocks
 from converters.keras.described import Described
 from converters.keras.kind import Array, Layer, Made, Shape, Tensor, channels_first
@@ -20,13 +21,14 @@ AFFINE = "Affine"
 
 @dataclass(eq=False)
 class Node:
-    """A node of the graph, not yet ONNX's own."""
+    """A node of the graph, not yet ONNX's own; ``where`` is the layer that it is of, for errors."""
 
     op_type: str
     inputs: list[str]
     outputs: list[str]
     name: str
     attributes: dict[str, Any]
+    where: str = ""
 
 
 class Emit:
@@ -41,7 +43,7 @@ class Emit:
         self.constants: dict[str, Array] = {}
         self._tensors = dict.fromkeys(reserved, 1)
         self._names: dict[str, int] = {}
-        self._layer = ""
+        self._layer = self._where = ""
         self._same: dict[object, list[str]] = {}
         self._made: dict[str, str] = {}
         self._reshaped: dict[str, str] = {}
@@ -58,11 +60,11 @@ class Emit:
 
     def begin(self, op: Layer) -> None:
         """Name what follows after a layer."""
-        self._layer = op.name
+        self._layer, self._where = op.name, op.where
 
     def again(self, node: Node) -> None:
         """Name what follows after a node that is there already."""
-        self._layer = node.name
+        self._layer, self._where = node.name, node.where
 
     def node(self, op_type: str, inputs: Sequence[str], **attributes: Any) -> str:
         """Add a node of one output; returns its name."""
@@ -75,7 +77,7 @@ class Emit:
             return [self._made[same]]
         names = [self.name(op_type.lower()) for _ in range(outputs)]
         self._made[same] = names[0]
-        self.nodes.append(Node(op_type, list(inputs), names, unique(self._names, names[0]), attributes))
+        self.nodes.append(Node(op_type, list(inputs), names, unique(self._names, names[0]), attributes, self._where))
         return names
 
     def name(self, what: str) -> str:
@@ -83,8 +85,13 @@ class Emit:
         return unique(self._tensors, f"{self._layer}/{what}")
 
     def constant(self, what: str, value: Array) -> str:
-        """Add a constant tensor; returns its name, or that of one with the same numbers."""
+        """Add a constant tensor; returns its name, or that of one with the same numbers.
+
+        Raises BadInput for numbers that are not finite: settings and weights that are, but not in float32.
+        """
         value = np.ascontiguousarray(value).reshape(value.shape)  # numpy makes (1,) of ()
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            raise BadInput(f"{self._where}: its numbers are too large: in float32 {what!r} would not be finite")
         same = self._same.setdefault((value.dtype, value.shape, value.ravel()[:16].tobytes()), [])
         for name in same:
             if np.array_equal(self.constants[name], value):

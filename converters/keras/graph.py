@@ -13,6 +13,7 @@ from typing import Any
 
 from converters.errors import BadInput, Unsupported
 from converters.keras.calls import Call, Ref, flat, read_call, refs_in, replaced
+from converters.keras.origin import class_of, is_operation
 from converters.keras.weights import Weights
 
 SEQUENTIAL, FUNCTIONAL = "Sequential", ("Model", "Functional")
@@ -39,13 +40,17 @@ class Spec:
 
 @dataclass(eq=False)
 class Graph:
-    """A model: layers by name, and which tensors go in and come out, in order."""
+    """A model: layers by name, and which tensors go in and come out, in order.
+
+    ``keys`` are the words for the inputs, in the same order, by which a dictionary is passed to the model.
+    """
 
     name: str
     type: str
     layers: dict[str, Spec]
     inputs: tuple[Ref, ...]
     outputs: tuple[Ref, ...]
+    keys: tuple[str, ...] = ()
 
     def leaves(self) -> Iterator[Spec]:
         """Yield the layers that are no models, those of nested models in their place."""
@@ -65,7 +70,7 @@ def read_graph(path: Path, model: Mapping[str, Any]) -> Graph:
 
 
 def _graph(path: Path, model: Mapping[str, Any], outer: tuple[str, ...], depth: int) -> Graph:
-    kind, config = model["class_name"], model["config"]
+    kind, config = class_of(model), model["config"]
     where = f"{path}: model {'/'.join(outer)!r}" if outer else f"{path}"
     if depth > DEEPEST:
         raise BadInput(f"{where}: more than {DEEPEST} models lie in one another")
@@ -81,7 +86,7 @@ def _graph(path: Path, model: Mapping[str, Any], outer: tuple[str, ...], depth: 
 
 def is_model(entry: Mapping[str, Any]) -> bool:
     """Whether a layer is a model itself."""
-    return entry["class_name"] == SEQUENTIAL or entry["class_name"] in FUNCTIONAL
+    return class_of(entry) in (SEQUENTIAL, *FUNCTIONAL)
 
 
 def _entries(config: Any, where: str) -> list[dict[str, Any]]:
@@ -106,11 +111,7 @@ def _name(entry: Mapping[str, Any], index: int) -> str:
 def _spec(
     path: Path, entry: Mapping[str, Any], name: str, calls: tuple[Call, ...], outer: tuple[str, ...], depth: int
 ) -> Spec:
-    kind, module = entry["class_name"], str(entry.get("module") or "")
-    if module.startswith(("keras.src.ops", "keras.ops")):
-        kind = f"ops.{kind}"
-    elif module and module.partition(".")[0] not in ("keras", "tf_keras", "builtins"):
-        kind = f"{module}>{kind}"
+    kind = f"ops.{entry['class_name']}" if is_operation(entry, calls) else class_of(entry)
     places = (*outer, name)
     where = f"{path}: layer {'/'.join(places)!r} ({kind})"
     graph = _graph(path, entry, places, depth + 1) if is_model(entry) and "layers" in _keys(entry["config"]) else None
@@ -129,7 +130,7 @@ def _sequential(path: Path, config: Any, outer: tuple[str, ...], where: str, dep
     before: Ref | None = None
     if entries[0]["class_name"] != "InputLayer":
         first = _name(entries[0], 0)
-        given = {"batch_input_shape": _first_shape(config, entries[0])}
+        given = {"batch_input_shape": _first_shape(config, entries[0], where)}
         start = {"class_name": "InputLayer", "config": {"name": f"{first}_input", **given}}
         entries = [start, *entries]
     for index, entry in enumerate(entries):
@@ -143,11 +144,11 @@ def _sequential(path: Path, config: Any, outer: tuple[str, ...], where: str, dep
     return Graph(name, SEQUENTIAL, layers, (Ref(next(iter(layers)), 0, 0),), (before,))
 
 
-def _first_shape(config: Any, entry: Mapping[str, Any]) -> Any:
+def _first_shape(config: Any, entry: Mapping[str, Any], where: str) -> Any:
     """Return the input shape of a Sequential without an InputLayer, as its first layer says it; None: it does not."""
     inner = entry["config"]
     if is_model(entry):
-        return _first_shape(inner, _entries(inner, "")[0])
+        return _first_shape(inner, _entries(inner, f"{where}: layer {_name(entry, 0)!r}")[0], where)
     if isinstance(inner, dict):
         shape = inner.get("batch_input_shape", inner.get("batch_shape"))
         if shape is None and isinstance(inner.get("input_dim"), int):
@@ -173,7 +174,10 @@ def _functional(path: Path, config: Mapping[str, Any], outer: tuple[str, ...], w
         raise BadInput(f"{where}: input_layers or output_layers is empty")
     modern = any(isinstance(node, dict) for entry in entries for node in entry.get("inbound_nodes") or ())
     outputs = _counted(layers, outputs, modern=modern)
-    found = Graph(str(config.get("name", "model")), "Functional", layers, tuple(inputs), tuple(outputs))
+    given = config["input_layers"]
+    keys = tuple(sorted(given)) if isinstance(given, dict) else tuple(ref.layer for ref in inputs)
+    name = str(config.get("name", "model"))
+    found = Graph(name, "Functional", layers, tuple(inputs), tuple(outputs), keys if len(keys) == len(inputs) else ())
     for ref in references(found):
         if ref.layer not in layers or not 0 <= ref.call < len(layers[ref.layer].calls) or ref.output < 0:
             raise BadInput(

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 Shape = tuple["int | None", ...]
 """The sizes as Keras has them, batch first; None: any size."""
+LARGEST_FLOAT = 3.4028234663852886e38
+"""The largest number of float32."""
 Cases = tuple[tuple[str, dict[str, Any], Any], ...]
 """The tiny cases of a layer family: class, settings, and the shape of the input or a list of shapes."""
 # fmt: off
@@ -113,7 +115,9 @@ class Layer:
 
     def unsupported(self, feature: str, known: str) -> Unsupported:
         """Return the error for what Keras has and the converter has not; ``known`` is what it has."""
-        return Unsupported(f"{self.where}: {feature} is not supported; {known}, or convert it with --via tf2onnx")
+        only_here = self.where.endswith(("(TFOpLambda)", "(SlicingOpLambda)"))  # Keras 3 cannot load these
+        other = "" if only_here else ", or convert it with --via tf2onnx"
+        return Unsupported(f"{self.where}: {feature} is not supported; {known}{other}")
 
     def weight(
         self, name: str, shape: Sequence[int], *, within: Sequence[str] = (), fan: int | None = None, scale: float = 1.0
@@ -152,7 +156,7 @@ class Layer:
         given = self.setting(*names, default=default)
         if isinstance(given, dict) and isinstance(given.get("config"), dict):  # {"class_name": "__numpy__", ..}
             given = given["config"].get("value")
-        if isinstance(given, bool) or not isinstance(given, int | float) or given - given != 0:
+        if isinstance(given, bool) or not isinstance(given, int | float) or not abs(given) <= LARGEST_FLOAT:
             raise self.bad(f"{names[0]} is {given!r:.100}; it has to be a number")
         return float(given)
 

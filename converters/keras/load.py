@@ -109,6 +109,7 @@ def _load_file(path: Path) -> Loaded:
     source = read_source(path)
     refuse_code(path, source.config)
     graph = read_graph(path, source.config)
+    _refuse_slashes(path, graph)
     tensorflow()
     import keras
 
@@ -126,6 +127,16 @@ def _load_file(path: Path) -> Loaded:
     if not getattr(model, "inputs", None) or not getattr(model, "outputs", None):
         raise Unsupported(f"{path}: Keras does not know the shape of its input; build the model with an Input")
     return _loaded(graph, model)
+
+
+def _refuse_slashes(path: Path, graph: Graph) -> None:
+    """Raise Unsupported for a name that tf.keras 2 gave to layers and Keras 3 refuses, as ``conv1/conv``."""
+    for spec in graph.layers.values():
+        if "/" in spec.name:
+            known = "Keras 3 refuses it; only the direct road can convert this file, and Keras cannot check it"
+            raise Unsupported(f"{path}: the name of layer {spec.path!r} has a slash, and {known}")
+        if spec.graph is not None:
+            _refuse_slashes(path, spec.graph)
 
 
 def _loaded(graph: Graph, model: Any) -> Loaded:

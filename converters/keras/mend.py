@@ -1,7 +1,8 @@
 """Architectures of Keras 2 as Keras 3 reads them rightly.
 
 Keras 2 counts the calls of a nested model from 1 on, since a model had a call of its own when it was built; Keras 3
-counts them from 0 on, and so takes another one or finds none. And it refuses some settings of Keras 2.
+counts them from 0 on, and so takes another one or finds none. And it refuses some settings of Keras 2. What is in half
+or double precision is done in float32, as in the ONNX file.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import Any
 
 from converters.keras.trust import objects
 
+PRECISIONS = ("float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16")
+POLICIES = ("DTypePolicy", "FloatDTypePolicy", "Policy", "PolicyV1")
 NESTED = ("Model", "Functional", "Sequential")
 GONE: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
     ("groups", 1, ("DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D")),
@@ -22,7 +25,7 @@ GONE: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
 
 
 def mended(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an architecture as Keras 3 has to see it; what it computes is not changed. How to train it is left out."""
+    """Return an architecture as Keras 3 has to see it: it computes the same, in float32. Training is left out."""
     found = deepcopy(dict(config))
     for entry in objects(found):
         entry.pop("compile_config", None)
@@ -31,6 +34,10 @@ def mended(config: Mapping[str, Any]) -> dict[str, Any]:
             continue
         if isinstance(inner.get("layers"), list) and "output_layers" in inner:
             _renumber(inner)
+        if inner.get("dtype") in PRECISIONS:
+            inner["dtype"] = "float32"
+        if entry["class_name"] in POLICIES and inner.get("name") in PRECISIONS:
+            inner["name"] = "float32"
         for key, value, kinds in GONE:
             if entry["class_name"] in kinds and key in inner and inner[key] == value:
                 del inner[key]

@@ -78,11 +78,18 @@ def orders_of(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
 def made_up(
     source: Path, loaded: Loaded, orders: Mapping[str, tuple[int, ...]], batch: int, largest: float
 ) -> dict[str, Array]:
-    """Return inputs, the same on each call; where a layer looks them up, numbers that it has a row for."""
+    """Return inputs, the same on each call: of whole numbers where the model takes those, as pixels are.
+
+    Where a layer looks them up, they are numbers that it has a row for.
+    """
     unknown = iter(UNKNOWN * len(loaded.inputs))
     shapes = {one.name: [size or next(unknown) for size in (1, *sizes(one, orders)[1:])] for one in loaded.inputs}
     found = seeded_inputs(shapes, batch, largest)
     generator = np.random.default_rng(batch)
+    for one in loaded.inputs:
+        if one.dtype.startswith(("int", "uint", "bool")):
+            most = 2 if one.dtype == "bool" else min(256, np.iinfo(one.dtype).max + 1)
+            found[one.name] = generator.integers(0, most, found[one.name].shape).astype(np.float32)
     for name, rows in _looked_up(source).items():
         found[name] = generator.integers(0, rows, found[name].shape).astype(np.float32)
     return found

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import prod
-from typing import Any
 
 from converters.errors import Unsupported
+from converters.keras.arguments import model_inputs, refuse_others, tensors_in
 from converters.keras.calls import Call, Ref, refs_in, replaced
 from converters.keras.emit import Emit
 from converters.keras.graph import Graph, Spec
 from converters.keras.kind import Layer, Tensor, kinds
+from converters.keras.whole_numbers import wraps
 from converters.onnx_file import LARGEST
 
 CODE = ("Lambda", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "TFSMLayer")
@@ -39,14 +40,22 @@ def walk(graph: Graph, inputs: Sequence[Tensor], emit: Emit) -> list[Tensor]:
         if key in made:
             waiting.pop()
         elif not missing:
+            if wraps(graph, spec, call):
+                known = "which wrap round in Keras (200 + 100 is 44 in uint8); make them floats before, as Rescaling"
+                raise Unsupported(f"{spec.where}: calculates with whole numbers, {known}")
             made[key] = _run(spec, _filled(graph, call, made), emit, readers.get(spec.name, ()))
             waiting.pop()
         elif key in started:
-            raise Layer(spec.path, spec.type, {}, (), spec.where, spec.weights).bad("it needs what it makes itself")
+            raise _of(spec).bad("it needs what it makes itself")
         else:
             started.add(key)
             waiting += reversed(missing)
     return [_output(graph.layers[ref.layer], made, ref) for ref in graph.outputs]
+
+
+def _of(spec: Spec) -> Layer:
+    """Return a layer without its inputs, to say what is wrong with it."""
+    return Layer(spec.path, spec.type, {}, (), spec.where, spec.weights)
 
 
 def _readers(graph: Graph) -> dict[str, tuple[str, ...]]:
@@ -62,8 +71,7 @@ def _readers(graph: Graph) -> dict[str, tuple[str, ...]]:
 def _output(spec: Spec, made: Mapping[Key, tuple[Tensor, ...]], ref: Ref) -> Tensor:
     tensors = made[ref.layer, ref.call]
     if ref.output >= len(tensors):
-        op = Layer(spec.path, spec.type, {}, (), spec.where, spec.weights)
-        raise op.bad(f"its output {ref.output} is read; it makes {len(tensors)}")
+        raise _of(spec).bad(f"its output {ref.output} is read; it makes {len(tensors)}")
     return tensors[ref.output]
 
 
@@ -74,14 +82,6 @@ def _filled(graph: Graph, call: Call, made: Mapping[Key, tuple[Tensor, ...]]) ->
         return _output(graph.layers[ref.layer], made, ref)
 
     return Call(tuple(replaced(call.args, tensor)), replaced(call.named, tensor))
-
-
-def tensors_in(value: Any) -> list[Tensor]:
-    """Return the tensors in an argument, in order."""
-    if isinstance(value, Tensor):
-        return [value]
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
-    return [tensor for part in parts for tensor in tensors_in(part)]
 
 
 def _run(spec: Spec, call: Call, emit: Emit, readers: Sequence[str]) -> tuple[Tensor, ...]:
@@ -100,9 +100,7 @@ def _run(spec: Spec, call: Call, emit: Emit, readers: Sequence[str]) -> tuple[Te
         emit.keras,
     )
     if spec.graph is not None:
-        if len(inputs) != len(spec.graph.inputs):
-            raise op.bad(f"is called with {len(inputs)} tensors; the model has {len(spec.graph.inputs)} inputs")
-        return tuple(walk(spec.graph, inputs, emit))
+        return tuple(walk(spec.graph, model_inputs(op, spec.graph), emit))
     before = len(emit.nodes)
     made = run_layer(op, emit)
     emit.described.add(op, made, emit.nodes[before:])
@@ -113,11 +111,10 @@ def run_layer(op: Layer, emit: Emit) -> tuple[Tensor, ...]:
     """Add the nodes of a layer. Raises Unsupported for one that is not known, or is called in a way that is not."""
     known = kinds().get(op.type)
     if known is None:
-        raise _unknown(op)
-    for name, value in op.call.items():
-        if value is None or value is False or name in known.call or name == "inputs":
-            continue
-        raise op.unsupported(f"called with {name}={value!r:.60}", "only its inputs may be given")
+        raise unknown(op)
+    refuse_others(op, known.call)
+    if not op.inputs and not tensors_in(op.call) and op.type != "InputLayer":
+        raise op.bad("is called without any tensor")
     emit.begin(op)
     made = emit.layer(op, known.convert(op, emit))
     op.check_all_read()
@@ -132,12 +129,14 @@ def run_layer(op: Layer, emit: Emit) -> tuple[Tensor, ...]:
     return made
 
 
-def _unknown(op: Layer) -> Unsupported:
+def unknown(op: Layer) -> Unsupported:
+    """Return the error for a layer of a class that has no converter."""
     if op.type in CODE:
         return Unsupported(f"{op.where}: its code is in the file, and code in a file is never run; write it as layers")
     if ">" in op.type:
-        known = "its code is not in the file; only Keras's own layers are converted"
-        return Unsupported(f"{op.where}: is a class of somebody's own, {known}. Write it as layers of Keras")
+        known = "its code is not in the file; only Keras's own layers are converted. Write it as layers of Keras"
+        other = "export the model as a SavedModel and convert that with --via tf2onnx"
+        return Unsupported(f"{op.where}: is a class of somebody's own, {known}, or {other}")
     other = f"{len(kinds())} classes are; convert it with --via tf2onnx"
     return Unsupported(f"{op.where}: no converter for layers of class {op.type!r:.100}, {other}")
 

@@ -72,9 +72,11 @@ class Weights:
         numbers = self.stored[chosen].numbers
         if numbers.dtype.kind != "f" and numbers.ndim:  # a count is a whole number
             raise op.bad(f"tensor {self.stored[chosen].path!r} has the type {numbers.dtype}; weights are floats")
-        if not np.isfinite(numbers).all():
-            raise op.bad(f"tensor {self.stored[chosen].path!r} has numbers that are not finite")
-        return np.ascontiguousarray(numbers, dtype=np.float32).reshape(numbers.shape)  # numpy makes (1,) of ()
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = np.ascontiguousarray(numbers, dtype=np.float32).reshape(numbers.shape)  # numpy makes (1,) of ()
+        if not np.isfinite(found).all():
+            raise op.bad(f"tensor {self.stored[chosen].path!r} has numbers that are not finite, or not in float32")
+        return found
 
     def _made_up(
         self, op: Layer, name: str, shape: tuple[int, ...], key: object, fan: int | None, scale: float
@@ -84,6 +86,11 @@ class Weights:
         seed = hashlib.sha256(f"{op.name} {key}".encode()).digest()
         generator = np.random.default_rng(list(seed))
         return made_up(name, shape, generator, fan, scale, feeds_sum="Add" in op.consumers)
+
+    def has(self, name: str) -> bool:
+        """Whether there is a tensor of this name, or one that has no name and is not asked for yet."""
+        left = [self.stored[i].words[-1] for i in range(len(self.stored)) if i not in self._used]
+        return self.seeded or any(key == name for key, _ in self._taken) or bool(left)
 
     def count(self) -> int:
         """Return how many numbers the layer has asked for."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from bench_cases import FAULTY
 
+import zoo.__main__
 import zoo.card
 import zoo.store
 import zoo.variants
@@ -120,6 +121,15 @@ def test_a_variant_that_is_built_is_measured_by_its_own_file_and_says_how_far_it
     for kind in ("latency", "accuracy"):
         assert found[kind, "fp32"].parity.max_abs < 1e-6 < found[kind, "fp16"].parity.max_abs < 1e-2
     assert len({v for k, v in read_run(tmp_path / "out").models["tiny"].items() if k.startswith("onnx")}) == 2
+
+
+def test_a_variant_of_8_bits_says_what_it_was_calibrated_on(tiny_zoo, tmp_path):
+    assert zoo.__main__.main(["build", "tiny", "--precision", "int8"]) == 0
+    arguments = ("--zoo", "tiny", "--backend", "onnxruntime", "--precision", "int8", "--only", "latency")
+    assert bench_run(tiny_zoo, tmp_path / "out", *arguments) == 0
+    (told,) = [note for note in read_run(tmp_path / "out").notes if "int8" in note]
+    assert told.startswith("tiny in int8: calibrated on sample all, ")
+    assert told in (tmp_path / "out" / "report.md").read_text()
 
 
 @pytest.mark.parametrize(("fault", "reason"), [("kill later", "out of memory"), ("segfault", "SIGSEGV"), ("exit", "7")])

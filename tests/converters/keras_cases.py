@@ -85,7 +85,10 @@ def layer_of(type_name: str, settings: dict[str, Any]):
         inner = isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], dict)
         return layer_of(*value) if inner else value
 
-    return getattr(keras.layers, type_name)(**{key: made(value) for key, value in settings.items()})
+    module = (
+        keras.layers if hasattr(keras.layers, type_name) else importlib.import_module("keras.src.applications.convnext")
+    )
+    return getattr(module, type_name)(**{key: made(value) for key, value in settings.items()})
 
 
 def fill(model, seed: int) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import h5py
 import keras_files as files
@@ -15,6 +18,8 @@ from keras_files import layer, sequential, write_hdf5, write_keras
 
 from converters.errors import BadInput, Unsupported
 from converters.keras import convert, read
+from converters.keras.files import read_source
+from converters.keras.load import load
 from converters.onnx_file import to_bytes
 from converters.runtimes import run_onnxruntime
 
@@ -119,6 +124,18 @@ def keras_2_nested(folder: Path) -> Path:
     return write_hdf5(folder / "two.h5", sequential([inner, *layers_of_keras_2()[3:]]), nested, version="2.4.0-tf")
 
 
+def nested_slashes(folder: Path) -> Path:
+    """Write slashes into the names of a nested model's layers, as DenseNet has them as a backbone."""
+    inner = [{**one, "name": f"block/{one['name']}"} for one in layers_of_keras_2()[:3]]
+    for one in inner:
+        one["config"] = {**one["config"], "name": one["name"]}
+    groups = groups_of_keras_2()
+    conv, norm = ({f"block/{name}": value for name, value in groups[of].items()} for of in ("conv", "norm"))
+    nested = {"inner": conv | norm, "dense": groups["dense"]}
+    entry = {**sequential(inner), "config": {"name": "inner", "layers": inner}}
+    return write_hdf5(folder / "two.h5", sequential([entry, *layers_of_keras_2()[3:]]), nested, version="2.9.0")
+
+
 def tensorflow_2(folder: Path) -> Path:
     """Write a Functional model, its tensors under the name of the model."""
     shape = [None, HEIGHT, WIDTH, CHANNELS]
@@ -128,6 +145,29 @@ def tensorflow_2(folder: Path) -> Path:
         entry["config"].pop("batch_input_shape", None)
     config = files.functional(chain, [["picture", 0, 0]], [["dense", 0, 0]], kind="Functional")
     return write_hdf5(folder / "tf.h5", config, groups_of_keras_2("net/"), version="2.15.0")
+
+
+def tensorflow_2_slashes(folder: Path) -> Path:
+    """Write slashes in the names of layers, as DenseNet has them: groups of layers lie in groups of layers."""
+    path, old = tensorflow_2(folder), groups_of_keras_2()
+    with h5py.File(path) as file:
+        config = file.attrs["model_config"]
+    groups = {}
+    for name, new in {"relu": "block", "conv": "block/conv", "norm": "block/norm", "dense": "dense/1"}.items():
+        config = config.replace(f'"{name}"', f'"{new}"')
+        groups[new] = {f"{new}/{tensor.rpartition('/')[2]}": value for tensor, value in old.get(name, {}).items()}
+    return write_hdf5(path, json.loads(config), groups, version="2.15.0")
+
+
+def keras_2_chunks(folder: Path) -> Path:
+    """Write long lists of names in pieces, as Keras does above 64 KB."""
+    path = keras_2(folder)
+    with h5py.File(path, "a") as file:
+        weights = file["model_weights"]
+        for group, name in [(weights, "layer_names"), *((one, "weight_names") for one in weights.values())]:
+            for number, piece in enumerate(np.array_split(group.attrs.pop(name), 2)):
+                group.attrs[f"{name}{number}"] = piece
+    return path
 
 
 def keras_3(folder: Path) -> Path:
@@ -160,7 +200,8 @@ def keras_2_12(folder: Path) -> Path:
     return write_keras(folder / "three.keras", sequential(layers_of_keras_3()), tensors, version="2.12.0")
 
 
-FORMATS = (keras_1, keras_2_list, keras_2, keras_2_nested, tensorflow_2, keras_3, keras_2_12)
+FORMATS = (keras_1, keras_2_list, keras_2, keras_2_nested, keras_2_chunks, tensorflow_2, tensorflow_2_slashes)
+FORMATS += (nested_slashes, keras_3, keras_2_12)
 
 
 @pytest.mark.parametrize("write", FORMATS, ids=lambda write: write.__name__)
@@ -269,25 +310,59 @@ def weights_only(path: Path) -> None:
         file.create_dataset("conv/conv/kernel:0", data=KERNEL)
 
 
-def link_to_another_file(path: Path) -> None:
-    write_hdf5(path, sequential(layers_of_keras_2()), groups_of_keras_2())
-    with h5py.File(path, "a") as file:
-        del file["model_weights/conv/conv/bias:0"]
-        file["model_weights/conv/conv/bias:0"] = h5py.ExternalLink("/etc/passwd", "/")
+BIAS_PATH = "model_weights/conv/conv/bias:0"
 
 
-def huge_tensor(path: Path) -> None:
-    write_hdf5(path, sequential(layers_of_keras_2()), groups_of_keras_2())
-    with h5py.File(path, "a") as file:
-        del file["model_weights/conv/conv/bias:0"]
-        file.create_dataset("model_weights/conv/conv/bias:0", shape=(2**40,), chunks=(2**20,), dtype="f4")
+def changed(change: Callable[[h5py.File], None]) -> Callable[[Path], None]:
+    """Return what writes a file of Keras 2 and changes something in it."""
+
+    def write(path: Path) -> None:
+        write_hdf5(path, sequential(layers_of_keras_2()), groups_of_keras_2())
+        with h5py.File(path, "a") as file:
+            change(file)
+
+    return write
 
 
-def text_tensor(path: Path) -> None:
-    write_hdf5(path, sequential(layers_of_keras_2()), groups_of_keras_2())
-    with h5py.File(path, "a") as file:
-        del file["model_weights/conv/conv/bias:0"]
-        file["model_weights/conv/conv/bias:0"] = "text"
+def without(name: str, instead: Any) -> Callable[[Path], None]:
+    """Return what writes a file of Keras 2 with something else at one place."""
+
+    def change(file: h5py.File) -> None:
+        del file[name]
+        if isinstance(instead, dict):
+            file.create_dataset(name, **instead)
+        else:
+            file[name] = instead
+
+    return changed(change)
+
+
+def attribute(name: str, value: Any, group: str = "model_weights/conv") -> Callable[[Path], None]:
+    return changed(lambda file: file[group].attrs.__setitem__(name, value))
+
+
+ELSEWHERE = h5py.ExternalLink("/etc/passwd", "/")
+DAMAGE = (
+    (without(BIAS_PATH, ELSEWHERE), "bias:0 is a link to elsewhere"),
+    (without(BIAS_PATH, h5py.SoftLink("/model_weights/conv/conv/kernel:0")), "bias:0 is a link to elsewhere"),
+    (without("model_weights/conv", ELSEWHERE), "model_weights/conv is a link to elsewhere"),
+    (without("model_weights", ELSEWHERE), ": model_weights is a link to elsewhere"),
+    (without("model_weights", h5py.SoftLink("/optimizer_weights")), ": model_weights is a link to elsewhere"),
+    (without("model_weights", LAST), ": model_weights is no group"),
+    (without("model_weights/conv", LAST), "model_weights/conv is no group"),
+    (changed(lambda file: file.pop("model_weights")), "has no group model_weights"),
+    (without(BIAS_PATH, {"shape": (2**40,), "chunks": (2**20,), "dtype": "f4"}), "far too large"),
+    (without(BIAS_PATH, h5py.Empty("f4")), "is not in the file"),
+    (without(BIAS_PATH, "text"), "has the type"),
+    (attribute("weight_names", 5), "weight_names of model_weights/conv is "),
+    (attribute("weight_names", h5py.Empty("f4")), "weight_names of model_weights/conv is "),
+    (attribute("weight_names", [b"conv/kernel:0"]), "bias:0' belongs to no layer"),
+    (attribute("weight_names", [b"conv/kernel:0"] * 2), "kernel:0' of weight_names is not there, or named twice"),
+    (attribute("weight_names", [b"conv/other:0"]), "other:0' of weight_names is not there"),
+    (attribute("layer_names", [b"conv", b"../x"], "model_weights"), "model_weights/../x is no group"),
+    (attribute("layer_names", [b"conv", b"conv"], "model_weights"), "layer_names has 'conv' twice"),
+    (attribute("model_config", h5py.Empty("f4"), "/"), "is no whole JSON"),
+)
 
 
 def cut_off(path: Path) -> None:
@@ -308,12 +383,10 @@ def deep(path: Path) -> None:
     ("write", "said"),
     [
         (weights_only, "save it with model.save(), not save_weights()"),
-        (link_to_another_file, "is a link to elsewhere"),
-        (huge_tensor, "far too large"),
-        (text_tensor, "has the type"),
+        *DAMAGE,
         (cut_off, "cut off"),
         (broken_zip, "cut off"),
-        (deep, "is no JSON"),
+        (deep, "is no whole JSON"),
         (lambda path: path.write_bytes(b"PK\x03\x04" + bytes(50)), "cut off"),
         (lambda path: path.write_bytes(b""), "is no Keras model"),
         (lambda path: path.write_bytes(b"name: 'net'"), "is no Keras model"),
@@ -329,3 +402,67 @@ def test_a_bad_file_is_one_clear_line(write, said, tmp_path):
     assert said in str(caught.value)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("word", [b"TREE", b"SNOD", b"HEAP"])
+def test_damaged_blocks_are_one_line(word, tmp_path):
+    """What the HDF5 library raises differs from block to block; a block that is not read is of no account."""
+    path = keras_2(tmp_path)
+    whole, refused = path.read_bytes(), 0
+    for found in re.finditer(word, whole):
+        path.write_bytes(whole[: found.start()] + b"XXXX" + whole[found.end() :])
+        try:
+            read_source(path)
+        except BadInput:
+            refused += 1
+    assert refused
+
+
+TENSOR = {"class_name": "__keras_tensor__", "config": {"shape": [None, 4], "keras_history": ["a", 0, 0]}}
+WHOLE = {"class_name": "__slice__", "config": {"start": None, "stop": None, "step": None}}
+SLICE = {"class_name": "__slice__", "config": {"start": None, "stop": None, "step": 0}}
+HUGE = 10**400
+
+
+def modern_net(kind: str, args: list[Any], **config: Any) -> dict[str, Any]:
+    """Return a network of one layer as Keras 3 writes it, which is called with ``args``."""
+    module = "keras.src.ops.numpy" if kind in ("Concatenate", "Add", "GetItem", "Matmul") else "keras.layers"
+    entry = {**layer(kind, "out", **config), "module": module, "inbound_nodes": [{"args": args, "kwargs": {}}]}
+    return files.functional([files.given("a", 4), entry], [["a", 0, 0]], [["out", 0, 0]])
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (
+            modern_net("ReLU", [{**TENSOR, "config": 5}]),
+            "layer 'out': is called with {'class_name': '__keras_tensor__'",
+        ),
+        (modern_net("ReLU", [{**TENSOR, "config": {}}]), "whose keras_history is no [layer, call, output]"),
+        (modern_net("ReLU", []), "layer 'out' (ReLU): is called without any tensor"),
+        (modern_net("Concatenate", [[]]), "layer 'out' (ops.Concatenate): is called without any tensor"),
+        (modern_net("Add", [1, [TENSOR]]), "layer 'out' (ops.Add): works on no tensor"),
+        (modern_net("GetItem", [[TENSOR], 1]), "layer 'out' (ops.GetItem): takes something of ["),
+        (modern_net("GetItem", [TENSOR, [WHOLE, SLICE]]), "has the step 0"),
+        (modern_net("Matmul", [[1.0], TENSOR]), "a product of these is not supported"),
+        (modern_net("Matmul", [TENSOR, [1.0, 2.0]]), "a product of (None, 4) and (2,) is not supported"),
+        (modern_net("Attention", [[TENSOR, TENSOR]]), "inputs ((None, 4), (None, 4), (None, 4)) is not supported"),
+        (modern_net("GlobalAveragePooling2D", [TENSOR]), "it needs 4 axes"),
+        (modern_net("ReLU", [TENSOR], negative_slope=HUGE), "negative_slope is 1000"),
+        (modern_net("Rescaling", [TENSOR], scale=HUGE), "scale is 1000"),
+        (modern_net("ReLU", [TENSOR], strange="\ud800"), "surrogates not allowed"),
+        (sequential([sequential([])]), "net.json: layer 'net': has no list of layers"),
+    ],
+)
+def test_a_damaged_architecture_is_one_clear_line(config, said, tmp_path):
+    path = tmp_path / "net.json"
+    path.write_text(json.dumps(config))
+    with pytest.raises(BadInput) as caught:
+        convert(path)
+    assert said in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_keras_itself_refuses_names_with_slashes(tmp_path):
+    with pytest.raises(Unsupported, match="'block/conv' has a slash, and Keras 3 refuses it"):
+        load(tensorflow_2_slashes(tmp_path))

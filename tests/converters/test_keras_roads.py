@@ -181,6 +181,22 @@ def test_verify(via, tmp_path, capsys):
 
 
 @needs_keras
+@pytest.mark.parametrize("form", ["h5", "keras"])
+def test_verify_takes_whole_numbers_and_half_precision(form, tmp_path, capsys):
+    import keras
+
+    from converters.keras.load import tensorflow
+
+    tensorflow()
+    x = keras.Input((5, 7, 3), name="x", dtype="uint8")
+    y = keras.layers.Conv2D(4, 3, dtype="mixed_float16", name="c")(keras.layers.Rescaling(1 / 255)(x))
+    keras.Model(x, keras.layers.Flatten(name="y", dtype="float32")(y)).save(tmp_path / f"a.{form}")
+    assert call("keras", tmp_path / f"a.{form}", "-o", tmp_path / "out.onnx", "--verify") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert {line.split("  ")[-1] for line in lines[3:]} == {"ok"}
+
+
+@needs_keras
 def test_a_saturated_softmax_hides_no_difference(tmp_path):
     """Softmax is 1 for one class with either weights; what goes into it tells them apart."""
     from converters.keras.verify import verify

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from tiny import files_in, make_wheel, real_cards, tiny_card
+from tiny import MEAN, files_in, make_wheel, real_cards, tiny_card
 
 import zoo.card
 import zoo.store
@@ -112,6 +112,68 @@ def test_what_cannot_be_built_keeps_nothing_else_away(
 
 
 HEAD = {"task": "gender", "output": "prib", "decode": "argmax", "labels": ("male", "female")}
+
+
+def test_what_is_in_the_way_of_one_model_keeps_no_other_away(
+    cards: dict[str, Card], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = zoo.store.model_path(cards["two"]).parent
+    folder.parent.mkdir()
+    folder.touch()
+    assert main(["build", "--jobs", "2"]) == 2
+    said = capsys.readouterr()
+    assert len(said.out.splitlines()) == len(NAMES) - 1
+    assert said.err.startswith(f"error: two: {folder}/two.onnx: cannot be written: File exists; take away what is in ")
+    assert said.err.count("\n") == 1
+
+
+@pytest.fixture
+def fed(cards: dict[str, Card], tmp_path: Path) -> Path:
+    """Let the second network be fed with a mean image, too; return where that lies, or not yet."""
+    spec = tiny_card().input[1].model_copy(update={"size": (11, 7), "resize": (12, 9)})
+    two = cards["two"]
+    cards["two"] = two.model_copy(update={"weights": (*two.files, tiny_card().files[2]), "input": (*two.input, spec)})
+    return tmp_path / "mirror" / "mean.binaryproto"
+
+
+@pytest.mark.parametrize("names", [[], ["all"], ["t*"], ["two@mean-image"], ["*@mean-image"]])
+def test_what_a_variant_is_fed_with_is_fetched_too(cards: dict[str, Card], fed: Path, names: list[str]) -> None:
+    assert main(["build", "two", "--jobs", "1"]) == 0
+    states = [zoo.store.state(cards["two"], variant) for variant in (None, "mean-image")]
+    assert states == ["built", "not fetched"]
+    fed.write_bytes(MEAN)
+    assert main(["build", *names, "--jobs", "1"]) == 0
+    assert zoo.store.state(cards["two"], "mean-image") == "built"
+
+
+@pytest.mark.parametrize(
+    ("names", "code", "said"),
+    [
+        ([], 0, "two@mean-image is not fetched: mean.binaryproto: no public place is known for it; "),
+        (["t*"], 0, "two@mean-image is not fetched: mean.binaryproto: no public place is known for it; "),
+        (["one", "two@mean-image"], 2, "error: two@mean-image: mean.binaryproto: no public place is known for it; "),
+        (["one", "*@mean-image"], 2, "error: two@mean-image: mean.binaryproto: no public place is known for it; "),
+        (["one", "two"], 0, None),
+    ],
+)
+@pytest.mark.usefixtures("fed")
+def test_a_mean_image_out_of_reach_keeps_nothing_away(
+    cards: dict[str, Card], capsys: pytest.CaptureFixture[str], names: list[str], code: int, said: str | None
+) -> None:
+    assert main(["build", *names, "--jobs", "1"]) == code
+    assert built(cards["two"]) is not None
+    err = capsys.readouterr().err.splitlines()
+    assert len(err) == (said is not None)
+    assert all(line.startswith(str(said)) for line in err)
+
+
+def test_a_wrong_mean_image_is_an_error_whoever_asked(
+    cards: dict[str, Card], fed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fed.write_bytes(b"not it")
+    assert main(["build", "--jobs", "1"]) == 2
+    assert all(built(card) for card in cards.values())
+    assert capsys.readouterr().err.startswith("error: two@mean-image: mean.binaryproto from ")
 
 
 def test_nothing_is_drawn_where_nobody_watches(cards: dict[str, Card], capfd: pytest.CaptureFixture[str]) -> None:

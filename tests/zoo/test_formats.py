@@ -17,8 +17,8 @@ def test_every_format_offers_what_a_card_needs(name: str) -> None:
     module = formats.find(name)
     assert module.ROLES
     assert all(re.fullmatch("[a-z_]+", role) for role in module.ROLES)
-    assert all(values for values in module.OPTIONS.values())
-    formats.check(name, module.ROLES, {key: values[-1] for key, values in module.OPTIONS.items()})
+    assert all(values is None or values for values in module.OPTIONS.values())
+    formats.check(name, module.ROLES, {key: (values or ("whatever",))[-1] for key, values in module.OPTIONS.items()})
 
 
 def test_the_formats_are_the_files_of_the_folder() -> None:
@@ -37,6 +37,7 @@ def test_the_formats_are_the_files_of_the_folder() -> None:
         ("caffe", ["caffemodel", "prototxt"], {"lrn": "fast"}, "convert.lrn = 'fast' is no option of the format caffe"),
         ("caffe", ["caffemodel", "prototxt"], {"road": "direct"}, "there are lrn: lowered, native"),
         ("keras", ["model"], {"lrn": "native"}, "convert.lrn = 'native' is no option of the format keras"),
+        ("lean", ["backbone", "model"], {"top": "relu"}, "no option of the format lean; there are tap: any"),
         ("darknet", ["model"], {}, "no format 'darknet'; there are "),
         ("__init__", ["model"], {}, "no format '__init__'"),
         ("../card", ["model"], {}, "no format '../card'"),

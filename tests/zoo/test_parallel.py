@@ -54,6 +54,25 @@ def test_what_was_wrong_is_raised_here_and_the_others_go_on(jobs: int) -> None:
         assert right.result()[0] == 8
 
 
+def read(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def overflow() -> None:
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_the_disk_says_is_told_in_one_line(jobs: int, tmp_path: Path) -> None:
+    with processes(jobs) as start:
+        futures = [start("read", read, tmp_path), start("overflow", overflow), start("double", double, 4)]
+        with pytest.raises(BadInput, match=f"^{tmp_path}: Is a directory$"):
+            futures[0].result()
+        with pytest.raises(BadInput, match=r"^No space left on device$"):
+            futures[1].result()
+        assert futures[2].result()[0] == 8
+
+
 @pytest.mark.parametrize(
     ("code", "said"),
     [

@@ -34,6 +34,7 @@ from tiny import (
 
 import converters
 from converters.errors import BadInput
+from zoo import lock
 from zoo import store as zoo_store
 from zoo.build import metadata, model_key
 from zoo.card import Card
@@ -228,7 +229,7 @@ def test_a_lock_that_went_with_its_last_holder_is_made_anew(store: Path) -> None
     seen: list[bool] = []
 
     def take() -> None:
-        with zoo_store.alone(path, "fetches"):
+        with lock.alone(path, "fetches"):
             seen.append(path.exists())
 
     with path.open("a") as held:
@@ -369,9 +370,64 @@ def test_a_damaged_model_is_built_anew(harm: Callable[[Path], object], capsys: p
     path = build(tiny_card())
     content = path.read_bytes()
     harm(path)
-    assert built(tiny_card()) is None
+    lost = not path.exists()
     assert build(tiny_card()).read_bytes() == content
+    assert capsys.readouterr().err == ("" if lost else f"{path}: damaged, so it is built anew\n")
     assert built(tiny_card()) == path
+
+
+@pytest.mark.usefixtures("converted", "index", "store")
+@pytest.mark.parametrize("seal", [b"", b"\xff", b"0" * 64])
+def test_a_model_with_another_seal_is_built_anew(seal: bytes) -> None:
+    path = build(tiny_card())
+    path.with_name(f"{path.name}.sha256").write_bytes(seal)
+    assert built(tiny_card()) is None
+    assert build(tiny_card()) == built(tiny_card()) == path
+
+
+def _file(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+
+
+@pytest.mark.usefixtures("converted", "index", "store")
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (lambda path: _file(path.parent), "File exists"),
+        (lambda path: path.mkdir(parents=True), "Is a directory"),
+        (lambda path: _file(path.parent.parent), "File exists"),
+    ],
+    ids=["a file for its folder", "a folder for it", "a file for all folders"],
+)
+def test_what_is_in_the_way_of_a_model_is_told(harm: Callable[[Path], object], said: str) -> None:
+    path = zoo_store.model_path(tiny_card())
+    harm(path)
+    assert built(tiny_card()) is None
+    with pytest.raises(
+        BadInput, match=rf"^{path.parents[1]}.*: cannot be written: {said}; take away what is in its way"
+    ):
+        build(tiny_card())
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (lambda place: place.mkdir(parents=True), "Is a directory"),
+        (lambda place: _file(place.parent), "File exists"),
+    ],
+    ids=["a folder for it", "a file for its folder"],
+)
+def test_what_is_in_the_way_of_a_download_is_told(
+    store: Path, filled_mirror: Path, harm: Callable[[Path], object], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = tiny_card().weights[0]
+    harm(store / "downloads" / weights.sha256 / weights.file)
+    before = files_in(store)
+    with pytest.raises(BadInput, match=rf"{weights.file}.*: cannot be written: {said}; take away what is in its way"):
+        fetch_weights(tiny_card(), filled_mirror, variant=None)
+    assert files_in(store) == before
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
@@ -464,3 +520,10 @@ def test_the_store_is_in_the_users_cache_unless_told(monkeypatch: pytest.MonkeyP
     assert home() == Path.home() / "zoo"
     monkeypatch.setenv("ZOO_HOME", "")
     assert home().name == "agebench"
+
+
+@pytest.mark.parametrize(("variable", "ask"), [("ZOO_HOME", home), ("ZOO_MIRROR", lambda: mirror_folder(None))])
+def test_a_home_of_nobody_is_told(variable: str, ask: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, "~no-such-user/zoo")
+    with pytest.raises(BadInput, match=f"^{variable}=~no-such-user/zoo: nobody here has that name; give a folder$"):
+        ask()

@@ -107,6 +107,15 @@ def test_the_command_lists_and_writes(tmp_path: Path, capsys: pytest.CaptureFixt
     assert out.read_bytes() == before
 
 
+@pytest.mark.parametrize("empty", ["", " ", ","])
+def test_outputs_that_name_nothing_write_nothing(empty: str, tmp_path: Path) -> None:
+    source, out = tmp_path / "old.onnx", tmp_path / "out.onnx"
+    source.write_bytes(old_network().SerializeToString())
+    with pytest.raises(BadInput, match=f"^--outputs '{empty}' names nothing; leave it and -o away"):
+        main(["tap", str(source), "--outputs", empty, "-o", str(out)])
+    assert not out.exists()
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

@@ -14,11 +14,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from converters.errors import BadInput
 from converters.runtimes import run_onnxruntime
-from zoo import features
+from zoo import features, formats
 from zoo.augmentation import moved
 from zoo.faces import Faces
 from zoo.features import pooled, views
 from zoo.fields import InputSpec
+from zoo.formats import lean
 from zoo.formats.lean import on_maps
 from zoo.recipes import Augmentation
 
@@ -95,12 +96,51 @@ def test_a_tap_that_is_not_there_is_told(backbone: Path, found: Faces, tmp_path:
         views(backbone, "conv_99", SPEC, found, 1, tmp_path)
 
 
+def head(features: int = 20) -> onnx.ModelProto:
+    """Return a network that gives back the features that it takes."""
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", features]) for name in ("features", "same")]
+    graph = helper.make_graph([helper.make_node("Identity", ["features"], ["same"])], "lean", values[:1], values[1:])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def lean_network(backbone: Path, tap: str, monkeypatch: pytest.MonkeyPatch, features: int = 20) -> bytes:
+    """Make a lean network on any layer; what is converted is ``head``."""
+    monkeypatch.setattr("converters.keras.convert", lambda path: head(features))
+    formats.check("lean", lean.ROLES, {"tap": tap})
+    return lean.model_bytes({"backbone": backbone, "model": backbone}, {"tap": tap}, {})
+
+
+@pytest.mark.parametrize("tap", ["relu", "maps", "conv"])
+def test_a_lean_network_reads_whatever_layer_makes_maps(
+    backbone: Path, tap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``conv`` is the node that makes ``maps``."""
+    images = np.random.default_rng(8).normal(size=(3, 3, 13, 13)).astype(np.float32)
+    windows = np.lib.stride_tricks.sliding_window_view(images, (3, 3), axis=(2, 3))
+    maps = np.einsum("nchwij,kcij->nkhw", windows, KERNEL)
+    found = run_onnxruntime(lean_network(backbone, tap, monkeypatch), {"data": images})["same"]
+    assert_allclose(found, pooled(np.maximum(maps, 0) if tap == "relu" else maps), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("tap", "features", "said"),
+    [
+        ("rely", 20, "no tensor or node 'rely'; the nearest are relu"),
+        ("embedding", 20, "convert.tap 'embedding': 5x1x1; name a layer of square maps"),
+        ("relu", 24, "the lean network takes 24 features; 5 maps give 20"),
+    ],
+)
+def test_a_layer_that_does_not_fit_is_told(
+    backbone: Path, tap: str, features: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(BadInput, match=f"^{said}$"):
+        lean_network(backbone, tap, monkeypatch, features)
+
+
 @pytest.mark.parametrize("side", [2, 7, 11, 14])
 def test_the_fields_are_those_of_the_merged_network(side: int) -> None:
     maps = np.random.default_rng(side).normal(size=(3, 5, side, side)).astype(np.float32)
-    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 20]) for name in ("features", "same")]
-    graph = helper.make_graph([helper.make_node("Identity", ["features"], ["same"])], "lean", values[:1], values[1:])
-    model = on_maps(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), 5, side)
+    model = on_maps(head(), 5, side)
     assert_allclose(pooled(maps), run_onnxruntime(model.SerializeToString(), {"maps": maps})["same"], atol=1e-6)
 
 

@@ -16,8 +16,7 @@ from tiny import tiny_card
 import zoo.verify
 from converters.errors import BadInput, Unsupported
 from converters.onnx_file import to_bytes
-from converters.runtimes import RUNTIMES
-from zoo import faces, golden, store, variant_verify, variants
+from zoo import faces, golden, store, variant_verify, variants, variants_command
 from zoo.__main__ import main
 from zoo.card import Card
 from zoo.clean import clean
@@ -53,7 +52,7 @@ def card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Card:
     path.parent.mkdir(parents=True)
     path.write_bytes(to_bytes(network()))
     monkeypatch.setattr(store, "built", lambda card: path)
-    monkeypatch.setattr("zoo.selection.graphs", lambda names: [made])
+    monkeypatch.setattr("zoo.card.all_cards", lambda: {"tiny": made})
     return made
 
 
@@ -109,6 +108,23 @@ def test_what_is_not_whole_is_made_anew_with_the_same_bytes(card: Card, variant:
     assert variants.built(card, variant) == path
 
 
+@pytest.mark.parametrize("variant", ["fp16", "int8"])
+def test_what_is_up_to_date_takes_no_lock(card: Card, variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    calibrated = calibration() if variant == "int8" else None
+    assert variants.up_to_date(card, variant, calibrated) is None
+    path = built(card, variant, calibrated)
+    monkeypatch.setattr(variants, "alone", lambda *given: pytest.fail("a read-only store would refuse the lock"))
+    assert variants.up_to_date(card, variant, calibrated) == built(card, variant, calibrated) == path
+
+
+@pytest.mark.parametrize("variant", ["fp16", "int8"])
+def test_a_damaged_variant_is_told_once(card: Card, variant: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = built(card, variant)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert main(["build", "tiny", "--precision", variant, "--jobs", "1"]) == 0
+    assert capsys.readouterr().err == f"{path}: damaged, so it does not count\n"
+
+
 def test_other_faces_or_another_runtime_make_it_anew(card: Card, monkeypatch: pytest.MonkeyPatch) -> None:
     before = built(card, "int8").read_bytes()
     after = built(card, "int8", calibration(5)).read_bytes()
@@ -154,27 +170,77 @@ def test_half_precision_is_close_and_8_bits_are_reported(judged: Card) -> None:
         assert 0 < row.max_abs < (1e-2 if row.precision == "fp16" else 0.2)
 
 
-def test_half_precision_beyond_its_bound_is_far_but_fails_nothing(
-    judged: Card, capsys: pytest.CaptureFixture[str]
-) -> None:
-    other = network(seed=9)
-    path = built(judged, "fp16")
+def plant(path: Path, other: onnx.ModelProto) -> None:
+    """Put another network in the place of a variant, sealed."""
     path.write_bytes(to_bytes(other))
     seal = path.with_name(f"{path.name}.seal.json")
     seal.write_text(json.dumps({**json.loads(seal.read_text()), "sha256": store.sha256_of(path)}))
+
+
+def test_half_precision_beyond_its_bound_is_far_but_fails_nothing(
+    judged: Card, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plant(built(judged, "fp16"), network(seed=9))
     assert {row.verdict for row in variant_verify.compare(judged)} <= {"far", "skipped"}
     assert main(["verify", "tiny", "--jobs", "1"]) == 0
     assert "far: half precision is expected within 1.0e-02" in capsys.readouterr().out
 
 
-def test_a_runtime_that_cannot_run_a_variant_is_told(judged: Card, monkeypatch: pytest.MonkeyPatch) -> None:
-    def crash(model: object, feeds: object) -> dict:
-        raise RuntimeError("no half here")
+def crash(model: object, feeds: object) -> dict:
+    raise RuntimeError("no half here")
 
-    built(judged, "fp16")
-    monkeypatch.setattr(zoo.verify, "RUNTIMES", dict.fromkeys(RUNTIMES, crash))
+
+@pytest.mark.parametrize("variant", ["fp16", "int8"])
+@pytest.mark.parametrize("listed", [False, True])
+@pytest.mark.parametrize(
+    ("run", "reason"),
+    [
+        (crash, "no half here"),
+        (
+            lambda *_: {"prob": np.full((1, 1, 4, 7), np.nan, np.float32)},
+            "another shape, or numbers that are not finite",
+        ),
+        (lambda *_: {"prob": np.zeros((3, 3), np.float32)}, "another shape, or numbers that are not finite"),
+    ],
+    ids=["crash", "not a number", "another shape"],
+)
+def test_a_variant_without_an_answer_fails(
+    judged: Card, variant: str, listed: bool, run: object, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if listed:
+        reference = golden.load("tiny")
+        rows = {"prob": np.ones((1, 1, 4, 7), np.float32)}
+        rows["prob"][..., 0] = np.arange(4)
+        other = Golden("tiny", reference.inputs, {}, {}, reference.meta, rows)
+        monkeypatch.setattr(golden, "load", lambda name: other)
+    built(judged, variant)
+    monkeypatch.setattr(zoo.verify, "RUNTIMES", {"onnxruntime": run})
     rows = list(variant_verify.compare(judged))
-    assert {(row.verdict, row.reason) for row in rows} >= {("far", "no half here")}
+    assert {(row.verdict, row.reason) for row in rows} == {("failed", reason)}
+
+
+@pytest.mark.parametrize("kept", [slice(4), slice(1, 4)])
+def test_other_detections_of_a_variant_are_reported(judged: Card, kept: slice, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = np.ones((1, 1, 4, 7), np.float32)
+    rows[..., 0] = 0
+    reference = golden.load("tiny")
+    other = Golden("tiny", reference.inputs, {}, {}, reference.meta, {"prob": rows})
+    monkeypatch.setattr(golden, "load", lambda name: other)
+    monkeypatch.setattr(zoo.verify, "RUNTIMES", {"onnxruntime": lambda *_: {"prob": rows[:, :, kept] * 2}})
+    built(judged, "fp16")
+    (verdict,) = {(row.verdict, row.reason[:20]) for row in variant_verify.compare(judged)}
+    assert verdict == ("reported", "a list of detections")
+
+
+def test_verify_ends_with_1_where_a_variant_gives_no_numbers(judged: Card, capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = network()
+    kernel = next(t for t in wrong.graph.initializer if "kernel" in t.name or len(t.dims) == 4)
+    kernel.CopyFrom(onnx.numpy_helper.from_array(np.full(tuple(kernel.dims), np.nan, np.float32), kernel.name))
+    plant(built(judged, "int8"), wrong)
+    assert main(["verify", "tiny", "--jobs", "1"]) == 1
+    assert "failed: another shape, or numbers that are not finite" in capsys.readouterr().out
+    with pytest.raises(BadInput, match="numbers that are not finite"):
+        list(variant_verify.changes(judged, store.model_path(judged), faces.chosen(None, 4)))
 
 
 def test_the_score_of_each_variant_is_told_beside_that_of_float32(judged: Card) -> None:
@@ -183,6 +249,10 @@ def test_the_score_of_each_variant_is_told_beside_that_of_float32(judged: Card) 
     (row,) = variant_verify.changes(judged, store.model_path(judged), split)
     assert (row["precision"], row["task"], row["metric"], row["n"]) == ("fp16", "gender", "accuracy", 16)
     assert row["change"] == row["variant"] - row["fp32"]
+    assert (row["dataset"], row["split"], row["split_sha256"]) == ("sample", "all", faces.fingerprint(split))
+    assert row["calibrated_on"] == ""
+    for which, (low, high) in row["ci95"].items():
+        assert low <= row[which] <= high
     by_hand = 0
     for sample in split.samples:  # one image at a time, through the network itself
         (feeds,) = faces.batches(replace(split, samples=(sample,)), judged.input[0], 1)
@@ -191,6 +261,25 @@ def test_the_score_of_each_variant_is_told_beside_that_of_float32(judged: Card) 
         prob = run_onnxruntime(store.model_path(judged), feeds)["prob"]
         by_hand += judged.heads[0].labels[int(prob.argmax())] == sample.gender
     assert row["fp32"] == pytest.approx(by_hand / 16)
+
+
+@pytest.mark.parametrize(("output", "said"), [("map", "does not run: .*prob"), ("prob", "another shape")])
+def test_a_variant_that_cannot_be_scored_is_told(judged: Card, output: str, said: str) -> None:
+    pixels = ("N", 3, 7, 5)
+    plant(
+        built(judged, "fp16"),
+        model([helper.make_node("Relu", ["data"], [output])], {}, {"data": pixels}, {output: pixels}),
+    )
+    with pytest.raises(BadInput, match=rf"tiny.fp16.onnx: .*{said}"):
+        list(variant_verify.changes(judged, store.model_path(judged), faces.chosen(None, 4)))
+
+
+def test_a_row_counts_the_faces_that_it_could_use(judged: Card) -> None:
+    built(judged, "int8")
+    split = faces.chosen(None, 16)
+    half = tuple(replace(s, gender=None) if i % 2 else s for i, s in enumerate(split.samples))
+    (row,) = variant_verify.changes(judged, store.model_path(judged), replace(split, samples=half))
+    assert (row["n"], row["calibrated_on"]) == (8, "sample all, 8 faces")
 
 
 def test_without_variants_nothing_is_told(judged: Card) -> None:
@@ -205,14 +294,31 @@ def test_build_and_verify_show_each_precision(judged: Card, capsys: pytest.Captu
     assert main(["build", "tiny", "--precision", "fp32,fp16,int8", "--data", "sample", "--jobs", "1"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [Path(line.split()[0]).name for line in lines] == ["tiny.onnx", "tiny.fp16.onnx", "tiny.int8.onnx"]
-    assert variants.calibration_of(variants.variant_path(judged, "int8")) == "sample all, 128 faces"
+    told = f"sample all, 128 faces ({faces.fingerprint(faces.chosen(None, None))[:12]})"
+    assert [line.partition("  calibrated on ")[2] for line in lines] == ["", "", told]
+    assert variants.calibration_of(variants.variant_path(judged, "int8")) == told
+    assert main(["build", "tiny", "--precision", "fp16,int8", "--data", "sample", "--jobs", "1"]) == 0
+    assert [line.split("  ")[2] for line in capsys.readouterr().out.splitlines()] == ["up to date"] * 3
     assert main(["verify", "tiny", "--data", "sample", "--limit", "8", "--json", "--jobs", "1"]) == 0
     said = json.loads(capsys.readouterr().out)
     precisions = [row["precision"] for row in said["rows"]]
     assert precisions == sorted(precisions, key=["fp32", "fp16", "int8"].index)
+    for row in said["rows"] + said["changes"]:
+        assert row["calibrated_on"] == (told if row["precision"] == "int8" else "")
     assert {row["precision"] for row in said["changes"]} == {"fp16", "int8"}
     assert main(["verify", "tiny", "--data", "sample", "--limit", "8", "--jobs", "1"]) == 0
-    assert "Scores of the variants on the same 8 faces" in capsys.readouterr().out
+    before, _, scored = capsys.readouterr().out.partition("Scores of the variants on the same faces, sample:all")
+    assert f"tiny int8: calibrated on {told}\n" in before
+    assert f"tiny int8: calibrated on {told}\n" in scored
+    assert scored.splitlines()[-1].split()[-1] == "8"
+
+
+def test_calibrating_on_other_faces_is_told(judged: Card, capsys: pytest.CaptureFixture[str]) -> None:
+    built(judged, "int8")
+    now = variants_command.calibration(("int8",), None).told
+    for told in (f"calibrated anew: was sample all, 8 faces, now {now}", f"calibrated on {now}"):
+        assert main(["build", "tiny", "--precision", "int8", "--jobs", "1"]) == 0
+        assert capsys.readouterr().out.splitlines()[-1].endswith(told)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +327,9 @@ def test_build_and_verify_show_each_precision(judged: Card, capsys: pytest.Captu
         (["build", "tiny", "--precision", "fp12"], "--precision 'fp12': there are fp32, fp16, int8"),
         (["build", "tiny", "--data", "sample"], "--data is for calibrating int8"),
         (["build", "tiny", "--precision", "int8", "--data", "nowhere"], "no dataset 'nowhere'"),
+        (["build", "tiny", "--precision", "int8", "--data", ""], "no dataset ''"),
         (["verify", "tiny", "--limit", "3"], "--limit is for --data"),
+        (["verify", "tiny", "--data", ""], "no dataset ''"),
     ],
 )
 @pytest.mark.usefixtures("judged")

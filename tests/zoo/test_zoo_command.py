@@ -7,12 +7,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tiny import CAFFEMODEL, files_in, seeded_card, tiny_card
 
-from converters.errors import run_command
+from converters.errors import BadInput, run_command
 from zoo.__main__ import main
 from zoo.describe import page
 
@@ -58,11 +59,34 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path: Path, arguments: list[s
     assert done.stdout == ""
 
 
-def test_a_store_that_is_a_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", [["list"], ["fetch", "c3ae-v84"], ["build", "c3ae-v84", "c3ae-plain"]])
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("{tmp}/file", "{tmp}/file is not a folder; give a folder, which need not exist yet"),
+        ("{tmp}/file/below", "{tmp}/file is not a folder; give a folder, which need not exist yet"),
+        ("{tmp}/astray", "{tmp}/astray is not a folder; give a folder, which need not exist yet"),
+        ("~no-such-user/zoo", "nobody here has that name; give a folder"),
+    ],
+)
+def test_a_store_that_is_no_folder_is_told_once(tmp_path: Path, command: list[str], place: str, said: str) -> None:
     (tmp_path / "file").touch()
-    done = run("fetch", ZOO_HOME=str(tmp_path / "file"), PIP_NO_INDEX="1")
+    (tmp_path / "astray").symlink_to("nowhere")
+    home = place.format(tmp=tmp_path)
+    done = run(*command, ZOO_HOME=home, PIP_NO_INDEX="1")
     assert done.returncode == 2
-    assert done.stderr == f"error: {tmp_path / 'file'}: File exists\n"
+    assert done.stderr == f"error: ZOO_HOME={home}: {said.format(tmp=tmp_path)}\n"
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="a folder that nobody can write, not even root")
+def test_a_store_that_cannot_be_written_is_told_of_each_network() -> None:
+    """The files of both come with the package, so both get as far as their conversion, in two processes."""
+    done = run("build", "thesis-age", "c3ae-plain", "--jobs", "2", ZOO_HOME="/proc/zoo")
+    assert done.returncode == 2
+    for name, line in zip(("c3ae-plain", "thesis-age"), done.stderr.splitlines(), strict=True):
+        assert line.startswith(f"error: {name}: /proc/zoo/models/.{name}-")
+        assert "cannot be written: " in line
+        assert line.endswith("; set ZOO_HOME to a folder that can be written")
 
 
 def test_wrong_bytes_are_told_in_one_line_and_leave_nothing(tmp_path: Path) -> None:
@@ -72,7 +96,7 @@ def test_wrong_bytes_are_told_in_one_line_and_leave_nothing(tmp_path: Path) -> N
     done = run("fetch", "levi-hassner-age", "--mirror", str(tmp_path / "mirror"), ZOO_HOME=str(tmp_path / "store"))
     assert done.returncode == 2
     origin = f"deploy_age.prototxt from {tmp_path / 'mirror' / 'deploy_age.prototxt'}"
-    assert done.stderr == f"error: {origin}: expected 2308 bytes, got 6\n"
+    assert done.stderr == f"error: levi-hassner-age: {origin}: expected 2308 bytes, got 6\n"
     assert files_in(tmp_path / "store") == []
 
 
@@ -160,4 +184,28 @@ def test_fetch_of_one_network_brings_what_it_needs(
 ) -> None:
     assert main(["fetch", "tiny"]) == 0
     assert run_command(main, ["fetch", "tiny@mean-image"]) == 2
-    assert capsys.readouterr().err.startswith("error: mean.binaryproto: no public place is known for it; --mirror DIR ")
+    said = "error: tiny@mean-image: mean.binaryproto: no public place is known for it; --mirror DIR "
+    assert capsys.readouterr().err.startswith(said)
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [lambda path: path.write_bytes(b"not it"), lambda path: (path.unlink(), path.mkdir())],
+    ids=["bytes", "kind"],
+)
+def test_fetch_goes_on_behind_a_file_that_is_wrong(
+    store: Path, index: Path, filled_mirror: Path, capsys: pytest.CaptureFixture[str], harm: Callable[[Path], object]
+) -> None:
+    harm(filled_mirror / "tiny.caffemodel")
+    assert main(["fetch", "tiny", "twin", "--mirror", str(filled_mirror)]) == 2
+    said = capsys.readouterr()
+    assert [Path(line.split()[0]).name for line in said.out.splitlines()] == ["twin.prototxt", "twin.caffemodel"]
+    (line,) = said.err.splitlines()
+    assert line.startswith("error: tiny: ")
+    assert "tiny.caffemodel" in line
+
+
+def test_an_empty_name_is_no_network(store: Path) -> None:
+    for names in ([""], ["tiny", ""], ["tiny,"]):
+        with pytest.raises(BadInput, match=r"^no network matches ''; there are: tiny, "):
+            main(["fetch", *names])

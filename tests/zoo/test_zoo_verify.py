@@ -156,6 +156,51 @@ def test_an_output_beyond_probabilities_is_held_to_its_own_size(
     assert line.endswith("failed" if any(row.verdict == "failed" for row in rows) else "same")
 
 
+def detections(batch: int) -> np.ndarray:
+    """Return three detections in each picture: which one, class, score, box; boxes may reach beyond the picture."""
+    rows = np.random.default_rng(8).uniform(0, 1, (8, 3, 7)).astype(np.float32) * np.float32([1, 1, 1, 5, 5, 5, 5])
+    rows[..., 0], rows[..., 1] = np.arange(8)[:, None], 1
+    return rows[:batch].reshape(1, 1, -1, 7)
+
+
+def moved(row: int, column: int, by: float) -> Callable[[np.ndarray], np.ndarray]:
+    def move(rows: np.ndarray) -> np.ndarray:
+        rows[0, 0, row, column] += np.float32(by)
+        return rows
+
+    return move
+
+
+OTHER_DETECTIONS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str, str]] = {
+    "the same": (lambda rows: rows, "same", ""),
+    "a score, a little": (moved(1, 2, 8e-6), "same", ""),
+    "a score": (moved(1, 2, 3e-5), "failed", "1.0e-05 is the limit"),
+    "a box, a little": (moved(2, 4, 3e-5), "same", ""),
+    "a box": (moved(2, 4, 8e-5), "failed", "is the limit"),
+    "a class": (moved(0, 1, 1), "failed", "other detections (3) than those of Caffe (3)"),
+    "a picture": (moved(0, 0, 1), "failed", "other detections (3) than those of Caffe (3)"),
+    "one less": (lambda rows: rows[:, :, 1:], "failed", "other detections (2) than those of Caffe (3)"),
+    "none": (lambda rows: rows[:, :, :0], "failed", "another shape"),
+    "another shape": (lambda rows: rows[0], "failed", "another shape"),
+    "not a number": (lambda rows: rows * np.nan, "failed", "not finite"),
+}
+
+
+@pytest.mark.parametrize(("change", "verdict", "reason"), OTHER_DETECTIONS.values(), ids=OTHER_DETECTIONS.keys())
+def test_detections_have_the_same_labels_and_scores_and_boxes_by_limits_of_their_own(
+    card: Card, monkeypatch: pytest.MonkeyPatch, change: Callable, verdict: str, reason: str
+) -> None:
+    reference = golden.load("tiny")
+    other = Golden("tiny", reference.inputs, {}, {}, reference.meta, {"boxes": detections(8)})
+    monkeypatch.setattr(golden, "load", lambda name: other)
+    run = {"one": lambda _, feeds: {"boxes": change(detections(len(feeds["data"])))}}
+    monkeypatch.setattr(zoo.verify, "RUNTIMES", run)
+    monkeypatch.setattr(zoo.verify, "available", lambda: {"one": "1.0"})
+    row = next(row for row in compare(card, Path("tiny.onnx")) if row.batch == 1)
+    assert row.verdict == verdict
+    assert reason in row.reason
+
+
 def test_the_summary_names_the_row_that_is_nearest_to_its_limit() -> None:
     def row(runtime: str, batch: int, off: float | None, limit: float | None, verdict: str, output: str = "a") -> Row:
         return Row("net", output, runtime, "1.0", batch, off, off, verdict, "", limit)

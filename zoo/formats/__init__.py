@@ -1,8 +1,9 @@
 """How the files of a card become its ONNX file. One module a format; its file name is the card's ``format``.
 
 A module has ``ROLES`` (what its files are called on a card, each exactly once), ``OPTIONS`` (the keys that a card's
-``convert`` may have, with their values), and ``model_bytes(paths, options, metadata) -> bytes``, where ``paths`` holds
-one path a role. It raises what the converter raises, and the same bytes come from the same files.
+``convert`` may have, with their values; None: any, since the files say what there is), and ``model_bytes(paths,
+options, metadata) -> bytes``, where ``paths`` holds one path a role. It raises what the converter raises, and the same
+bytes come from the same files.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ class Format(Protocol):
     """What a module of this package offers."""
 
     ROLES: tuple[str, ...]
-    OPTIONS: Mapping[str, tuple[str, ...]]
+    OPTIONS: Mapping[str, tuple[str, ...] | None]
 
     def model_bytes(self, paths: Mapping[str, Path], options: Mapping[str, str], metadata: Mapping[str, str]) -> bytes:
         """Return the ONNX file, with ``metadata`` in it."""
@@ -42,6 +43,7 @@ def check(name: str, roles: Sequence[str], options: Mapping[str, str]) -> None:
         given = ", ".join(roles) or "none"
         raise ValueError(f"a {name} network is made of the files {', '.join(known.ROLES)}, each once; given: {given}")
     for key, value in options.items():
-        if value not in known.OPTIONS.get(key, ()):
-            allowed = "; ".join(f"{k}: {', '.join(v)}" for k, v in known.OPTIONS.items()) or "none"
+        values = known.OPTIONS.get(key, ())
+        if values is not None and value not in values:
+            allowed = "; ".join(f"{k}: {', '.join(v or ['any'])}" for k, v in known.OPTIONS.items()) or "none"
             raise ValueError(f"convert.{key} = {value!r} is no option of the format {name}; there are {allowed}")

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import onnx
 
 ROLES = ("backbone", "model")
-OPTIONS: Mapping[str, tuple[str, ...]] = {"tap": ("conv_10_relu", "conv_13_relu", "conv_14_relu")}
-"""Layers of SFace: in the middle of its 14x14 stage, and the first and the last of its 7x7 stage."""
+OPTIONS: Mapping[str, tuple[str, ...] | None] = {"tap": None}
+"""Whatever layer of the backbone makes maps, by the name of its tensor or node."""
 
 FIELDS = 2
 """A side of the fields."""
@@ -29,17 +29,20 @@ FIELDS = 2
 def model_bytes(paths: Mapping[str, Path], options: Mapping[str, str], metadata: Mapping[str, str]) -> bytes:
     """Convert ``model``, a Keras network with one input of features, and put it on the ``tap`` of ``backbone``, ONNX.
 
-    Raises BadInput when there are other features than the network takes.
+    Raises BadInput when there is no such layer, and when it gives other features than the network takes.
     """
     from converters.keras import convert
     from zoo import clean, graph
     from zoo.merge import merge
+    from zoo.tap import find
 
     if "tap" not in options:
         raise BadInput("a lean network needs convert.tap: the layer of the backbone that it reads")
     backbone = clean.clean(graph.read(paths["backbone"]))
-    _, channels, side, _ = graph.sizes(backbone)[options["tap"]]
-    head = on_maps(convert(paths["model"]), channels or 0, side or 0)
+    size = graph.sizes(backbone).get(find(backbone, options["tap"]))
+    if size is None or len(size) != 4 or size[2] != size[3] or (size[2] or 0) < FIELDS:
+        raise BadInput(f"convert.tap {options['tap']!r}: {graph.shown(size)}; name a layer of square maps")
+    head = on_maps(convert(paths["model"]), size[1] or 0, size[2] or 0)
     told = {"converter": "lean", "tap": options["tap"]}
     for role, path in paths.items():
         told |= {f"source_{role}": path.name, f"source_{role}_sha256": hashlib.sha256(path.read_bytes()).hexdigest()}

@@ -1,4 +1,4 @@
-"""What the source framework itself answered: eight inputs, its outputs, and a summary of every blob on the way.
+"""What the source framework itself answered: eight inputs, or two, its outputs, and a summary of every blob on the way.
 
 One ``.npz`` a network. The inputs are inside, as whole numbers: nothing depends on a picture decoder. This module runs
 under Python 3.9 too, since ``make_caffe`` needs one as old as Caffe.
@@ -25,7 +25,7 @@ SUMMARY = ("mean", "std", "min", "max", "l2", *(f"sample {i} of 8" for i in rang
 
 @dataclass(frozen=True, eq=False)
 class Golden:
-    """Inputs as the network takes them (float32, 8 of each), outputs (float32), and summaries of blobs (8, 13).
+    """Inputs as the network takes them (float32, N of each), outputs (float32), and summaries of blobs (N, 13).
 
     ``meta`` says what made it (``framework``), from which files (``sha256``), and how the inputs came about. ``found``
     holds the outputs of a detector: (1, 1, K, 7), a row for each thing that it sees in any of the inputs, the first
@@ -45,7 +45,7 @@ class Golden:
         return str(self.meta["framework"])
 
     def cycle(self, batch: int) -> tuple[Arrays, Arrays]:
-        """Return inputs and outputs for a batch of any size: the eight over and over, in order."""
+        """Return inputs and outputs for a batch of any size: the stored ones over and over, in order."""
         return (
             {name: np.resize(array, (batch, *array.shape[1:])) for name, array in self.inputs.items()},
             {name: np.resize(array, (batch, *array.shape[1:])) for name, array in self.outputs.items()}

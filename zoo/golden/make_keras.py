@@ -3,8 +3,7 @@
     python -m zoo.golden.make_keras wide-resnet-16-8 [--mirror DIR]
 
 writes ``wide-resnet-16-8.npz`` beside this file. A network without weights of its own gets those that the converter
-makes up for it, handed to Keras layer by layer. ``--scale`` feeds smaller numbers than the card says: ``age-xception``
-was asked with 1/2048, since whole pixels through made-up weights fill its softmax up, and that hides any difference.
+makes up for it, handed to Keras layer by layer.
 """
 
 from __future__ import annotations
@@ -73,14 +72,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Write the golden files of Keras networks.")
     parser.add_argument("names", nargs="+", metavar="NAME")
     parser.add_argument("--mirror", type=Path)
-    parser.add_argument("--scale", type=float, help="instead of the card's")
     arguments = parser.parse_args()
     for card in map(find_card, arguments.names):
         (weights,) = card.graph()
-        spec = card.input[0] if arguments.scale is None else card.input[0].model_copy(update={"scale": arguments.scale})
-        inputs = pictures.inputs(spec)
+        inputs = pictures.inputs(card.input[0])
         answered = ask(card, fetch_weights(card, arguments.mirror)[weights.file], pictures.fed(inputs))
-        write(card, answered, inputs, {"framework": framework(), **pictures.about(spec)})
+        write(card, answered, inputs, {"framework": framework(), **pictures.about(card.input[0])})
 
 
 if __name__ == "__main__":

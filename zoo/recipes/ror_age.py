@@ -1,7 +1,8 @@
 """RoR for small faces, age: a residual network of residual networks, four bottleneck blocks inside an outer shortcut.
 
 After Ke Zhang et al., "Residual Networks of Residual Networks: Multilevel Residual Networks", 2016.
-Twelve groups of five years; whoever is sixty or older is in none of them and takes no part.
+Twelve groups of five years; whoever is sixty or older is in none of them and takes no part. The study that this follows
+had Adam at 1e-4; ten times that comes further in so few epochs.
 """
 
 from __future__ import annotations

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from converters.errors import Unsupported
 from converters.keras.emit import Emit
 from converters.keras.kind import Cases, Layer, Tensor, layer
+from converters.keras.origin import class_of, is_kerass_function
 
 # fmt: off
 NAMES = (
@@ -160,6 +162,9 @@ def activate(op: Layer, emit: Emit, x: Tensor, given: Any) -> Tensor:
     if given is None:
         return x
     if isinstance(given, dict) and given.get("class_name") in ("function", "Function") and "config" in given:
+        if not is_kerass_function(given):
+            known = "its code is not in the file; use one of Keras, or export a SavedModel and convert it --via tf2onnx"
+            raise Unsupported(f"{op.where}: activation {given['config']!r:.100} is somebody's own function, {known}")
         given = given["config"]
     if isinstance(given, dict) and isinstance(given.get("config"), dict):
         return _as_layer(op, emit, x, given)
@@ -173,10 +178,14 @@ def activate(op: Layer, emit: Emit, x: Tensor, given: Any) -> Tensor:
 
 def _as_layer(op: Layer, emit: Emit, x: Tensor, given: dict[str, Any]) -> Tensor:
     """Add an activation that is a layer itself, as ``Dense(activation=LeakyReLU())``."""
-    form = LAYERS.get(str(given.get("class_name")))
+    kind = class_of(given)
+    form = LAYERS.get(kind)
     if form is None:
-        raise op.unsupported(f"activation {given!r:.100}", f"there are: {', '.join(LAYERS)} and names")
-    inner = Layer(op.name, str(given["class_name"]), given["config"], (x,), op.where, op.weights, keras=op.keras)
+        raise op.unsupported(f"activation {kind!r:.100}", f"there are: {', '.join(LAYERS)} and names")
+    if kind == "PReLU" and not op.weights.has("alpha"):
+        known = "Keras stores none for one inside another layer; make it a layer of its own"
+        raise Unsupported(f"{op.where}: activation PReLU has no slopes in the file: {known}")
+    inner = Layer(op.name, kind, given["config"], (x,), op.where, op.weights, keras=op.keras)
     made = form(inner, emit)
     inner.check_all_read()
     return made

@@ -1,4 +1,4 @@
-"""Operations that move, join, cut and multiply tensors, as ``x[:, 1:3]`` and ``keras.ops.reshape``."""
+"""Operations that move, join and cut tensors, as ``x[:, 1:3]`` and ``keras.ops.reshape``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ CASES: Cases = (
     ("ops.get_item", {"behind": ((Ellipsis, 1),)}, PICTURE),
     ("ops.get_item", {"behind": ((slice(None), -2),)}, PICTURE),
     ("ops.pad", {"pad_width": ((0, 0), (1, 2), (0, 1), (0, 0))}, PICTURE),
-    ("ops.matmul", {}, [(5, 7), (7, 3)]),
+    ("ops.get_item", {"behind": ((Ellipsis, slice(None, None, -1)),)}, PICTURE),
+    ("ops.get_item", {"behind": ((slice(None), slice(5, 1, -2), 3, slice(1, None)),)}, PICTURE),
+    ("ops.flip", {"axis": -1}, PICTURE),
 )
 
 
@@ -94,8 +96,10 @@ def squeeze(op: Layer, emit: Emit) -> Tensor:
 
 @layer("ops.GetItem", call=("x", "key"))
 def get_item(op: Layer, emit: Emit) -> Tensor:
-    """Add a Slice, and a Reshape without the axes of which one place is taken."""
+    """Add a Slice (backwards a Gather), and a Reshape without the axes of which one place is taken."""
     x, given = values(op, 2, "x", "key")
+    if not isinstance(x, Tensor):
+        raise op.bad(f"takes something of {x!r:.60}; it needs a tensor")
     x = emit.unfolded(x)
     key = list(given) if isinstance(given, list | tuple) else [given]
     return sliced(op, emit, x, key)
@@ -107,6 +111,7 @@ def sliced(op: Layer, emit: Emit, x: Tensor, key: Values) -> Tensor:
     if rest:
         key = [*key[: rest[0]], *[slice(None)] * (x.rank - len(key) + 1), *key[rest[0] + 1 :]]
     shape, cut, dropped = list(x.shape), [], []
+    turned: list[tuple[int, range]] = []
     for axis, one in enumerate(key):
         if _is_whole(one):
             continue
@@ -115,16 +120,42 @@ def sliced(op: Layer, emit: Emit, x: Tensor, key: Values) -> Tensor:
             raise op.unsupported(
                 f"[{one!r:.60}] of axis {axis} of {x.shape}", "axes of known size behind the batch are"
             )
-        start, stop, step = _range(op, one, size)
-        shape[axis] = len(range(start, stop, step))
-        cut.append((x.axis(axis), start, stop, step))
+        places = _range(op, one, size)
+        shape[axis] = len(places)
+        if places.step < 0:
+            turned.append((axis, places))
+        else:
+            cut.append((x.axis(axis), places.start, places.stop, places.step))
         dropped += [axis] if isinstance(one, int) else []
     if cut:
         parts = zip(("axes", "starts", "ends", "steps"), zip(*cut, strict=True), strict=True)
         names = {what: emit.constant(what, np.array(numbers, dtype=np.int64)) for what, numbers in parts}
         name = emit.node("Slice", (x.name, *(names[what] for what in ("starts", "ends", "axes", "steps"))))
-        x = replace(x, name=name, shape=tuple(shape))
+        x = x.named(name)
+    for axis, places in turned:
+        x = taken(emit, x, axis, places)
+    x = replace(x, shape=tuple(shape))
     return without(emit, x, tuple(dropped)) if dropped else x
+
+
+def taken(emit: Emit, x: Tensor, axis: int, places: range) -> Tensor:
+    """Take places along a Keras axis, as for ``x[..., ::-1]``, which turns RGB into BGR."""
+    indices = emit.constant("places", np.array(places, dtype=np.int64))
+    shape = (*x.shape[:axis], len(places), *x.shape[axis + 1 :])
+    return replace(x, name=emit.node("Gather", (x.name, indices), axis=x.axis(axis)), shape=shape)
+
+
+@layer("ops.Flip")
+def flip(op: Layer, emit: Emit) -> Tensor:
+    """Add a Gather for each axis that is turned round."""
+    x = tensor(op, emit)
+    axes = op.axes("axis", rank=x.rank) if op.setting("axis") is not None else tuple(range(x.rank))
+    for axis in axes:
+        size = x.shape[axis]
+        if axis == 0 or size is None:
+            raise op.unsupported(f"axis {axis} of {x.shape}", "axes of known size behind the batch are")
+        x = taken(emit, x, axis, range(size - 1, -1, -1))
+    return x
 
 
 def _is_rest(one: Any) -> bool:
@@ -145,16 +176,19 @@ def _settings(one: Any) -> dict[str, Any] | None:
     return None
 
 
-def _range(op: Layer, one: Any, size: int) -> tuple[int, int, int]:
+def _range(op: Layer, one: Any, size: int) -> range:
+    """Return the places that a number or a slice takes along an axis."""
     if isinstance(one, int) and not isinstance(one, bool) and -size <= one < size:
-        return one % size, one % size + 1, 1
+        return range(one % size, one % size + 1)
     given = _settings(one)
     if given is None or not all(value is None or type(value) is int for value in given.values()):
         raise op.unsupported(f"[{one!r:.60}] of {size} places", "a place or a slice of whole numbers is")
-    start, stop, step = slice(given["start"], given["stop"], given["step"] or None).indices(size)
-    if step < 1 or start >= stop:
-        raise op.unsupported(f"[{one!r:.60}] of {size} places", "a slice that goes forwards and takes something is")
-    return start, stop, step
+    if given["step"] == 0:
+        raise op.bad(f"[{one!r:.60}] of {size} places has the step 0")
+    places = range(*slice(given["start"], given["stop"], given["step"]).indices(size))
+    if not places:
+        raise op.unsupported(f"[{one!r:.60}] of {size} places", "a slice that takes something is")
+    return places
 
 
 @layer("ops.Pad", call=("constant_values",))
@@ -172,15 +206,3 @@ def pad(op: Layer, emit: Emit) -> Tensor:
     pads = emit.constant("pads", np.concatenate([turned[:, 0], turned[:, 1]]).astype(np.int64))
     shape = tuple(None if n is None else n + int(sum(w)) for n, w in zip(x.shape, widths, strict=True))
     return replace(x, name=emit.node("Pad", (x.name, pads, emit.scalar(fill)), mode="constant"), shape=shape)
-
-
-@layer("ops.Matmul")
-def matmul(op: Layer, emit: Emit) -> Tensor:
-    """Add a MatMul of two tensors of as many axes, three or more."""
-    first, second = (emit.plain(value) for value in op.inputs[:2])
-    if len(op.inputs) != 2 or first.rank != second.rank or first.rank < 3 or first.shape[1:-2] != second.shape[1:-2]:
-        raise op.unsupported(
-            f"inputs {', '.join(str(t.shape) for t in op.inputs)}", "two alike, of 3 axes or more, are"
-        )
-    name = emit.node("MatMul", (first.name, second.name))
-    return Tensor(name, (*first.shape[:-1], second.shape[-1]), first.order)

@@ -54,6 +54,9 @@ def attention(op: Layer, emit: Emit) -> Tensor:
     inputs = list(op.inputs) if len(op.inputs) > 1 else []
     query, value, *rest = [emit.plain(tensor) for tensor in inputs] or list(_three(op, emit))
     key = rest[0] if rest else value
+    shapes = query.shape, value.shape, key.shape
+    if {len(shape) for shape in shapes} != {3} or query.shape[2] != key.shape[2] or value.shape[1] != key.shape[1]:
+        raise op.unsupported(f"inputs {shapes}", "(N, steps, sizes) each, which fit, are")
     scores = emit.node("MatMul", (query.name, emit.node("Transpose", (key.name,), perm=[0, 2, 1])))
     if op.flag("use_scale", default=False):
         scores = emit.node("Mul", (scores, emit.scalar(float(op.weight("scale", ())))))

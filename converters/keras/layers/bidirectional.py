@@ -10,6 +10,7 @@ from typing import Any
 from converters.keras.emit import Emit
 from converters.keras.kind import Cases, Layer, Tensor, layer
 from converters.keras.layers.recurrent import GATES, last, run, sequence
+from converters.keras.origin import class_of
 
 CASES: Cases = (
     ("Bidirectional", {"layer": ("LSTM", {"units": 4})}, (5, 3)),
@@ -52,7 +53,7 @@ def _inner(op: Layer, given: Any, **changed: Any) -> Layer:
     """Return the layer inside, as the file describes it."""
     if not isinstance(given, dict) or not isinstance(given.get("config"), dict):
         raise op.bad(f"layer is {given!r:.100}; it has to be a layer with class_name and config")
-    kind = str(given.get("class_name"))
+    kind = class_of(given)
     if kind not in GATES:
         raise op.unsupported(f"a layer of class {kind!r:.60} in it", f"there are: {', '.join(GATES)}")
     return Layer(op.name, kind, {**given["config"], **changed}, op.inputs, op.where, op.weights, keras=op.keras)

@@ -64,8 +64,8 @@ def plane_of(op: Layer, emit: Emit, dimensions: int, *, places: bool = False) ->
     With ``places`` they may still be in the order of memory.
     """
     last = op.channels_last()
-    if op.input.rank != dimensions + 2:
-        raise op.bad(f"its input has the shape {op.input.shape}; it needs {dimensions + 2} axes")
+    if dimensions < 1 or op.input.rank != dimensions + 2:
+        raise op.bad(f"its input has the shape {op.input.shape}; it needs {max(dimensions, 1) + 2} axes")
     kept = last and places and op.input.places is not None and op.input.order == channels_first(op.input.rank)
     x = op.input if kept else emit.channels(op.input, last=last)
     channels = x.sizes[1]

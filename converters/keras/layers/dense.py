@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from converters.keras.emit import Emit
-from converters.keras.kind import Cases, Layer, Tensor, layer
+from converters.keras.kind import Array, Cases, Layer, Tensor, layer
 from converters.keras.layers.activation import activate
 
 CASES: Cases = (
@@ -35,19 +35,23 @@ def dense(op: Layer, emit: Emit) -> Tensor:
         raise op.bad(f"the last axis needs a known size; the input is {x.shape}")
     kernel = op.weight("kernel", (inputs, units), scale=0.001 if given in SATURATING else 1.0)
     bias = op.weight("bias", (units,)) if op.flag("use_bias", "bias", default=True) else None
+    return activate(op, emit, product(emit, x, kernel, bias), given)
+
+
+def product(emit: Emit, x: Tensor, kernel: Array, bias: Array | None = None) -> Tensor:
+    """Add what multiplies the last axis with a matrix: Gemm, MatMul, or a Conv of single pixels."""
+    inputs, units = kernel.shape
     shape = (*x.shape[:-1], units)
     if x.rank == 2:
         rows = kernel if x.places is None else kernel[x.places]
         constants = [emit.constant("kernel", rows.T)] + ([] if bias is None else [emit.constant("bias", bias)])
-        made = Tensor(emit.node("Gemm", (x.name, *constants), transB=1), shape, (0, 1))
-    elif x.axis(-1) == x.rank - 1 or x.rank > 5:
+        return Tensor(emit.node("Gemm", (x.name, *constants), transB=1), shape, (0, 1))
+    if x.axis(-1) == x.rank - 1 or x.rank > 5:
         x = emit.plain(x)
         name = emit.node("MatMul", (x.name, emit.constant("kernel", kernel)))
-        made = Tensor(name if bias is None else emit.node("Add", (name, emit.constant("bias", bias))), shape, x.order)
-    else:
-        x = emit.channels(x, last=True)
-        ones = (1,) * (x.rank - 2)
-        constants = [emit.constant("kernel", np.reshape(kernel.T, (units, inputs, *ones)))]
-        constants += [] if bias is None else [emit.constant("bias", bias)]
-        made = Tensor(emit.node("Conv", (x.name, *constants), kernel_shape=ones), shape, x.order)
-    return activate(op, emit, made, given)
+        return Tensor(name if bias is None else emit.node("Add", (name, emit.constant("bias", bias))), shape, x.order)
+    x = emit.channels(x, last=True)
+    ones = (1,) * (x.rank - 2)
+    constants = [emit.constant("kernel", np.reshape(kernel.T, (units, inputs, *ones)))]
+    constants += [] if bias is None else [emit.constant("bias", bias)]
+    return Tensor(emit.node("Conv", (x.name, *constants), kernel_shape=ones), shape, x.order)

@@ -76,7 +76,7 @@ def joined_shape(op: Layer, tensors: Sequence[Tensor]) -> Shape:
 
 
 def _pairwise(op: Layer, emit: Emit, op_type: str, count: int | None = None) -> Tensor:
-    if len(op.inputs) < 1 or (count is not None and len(op.inputs) != count):
+    if len(op.inputs) < 2 or (count is not None and len(op.inputs) != count):
         raise op.bad(f"has {len(op.inputs)} inputs; a layer of this class has {count or '2 or more'}")
     tensors = together(op, emit, op.inputs)
     made = tensors[0]

@@ -103,9 +103,17 @@ def group_normalization(op: Layer, emit: Emit) -> Tensor:
 def unit_normalization(op: Layer, emit: Emit) -> Tensor:
     """Add ``x / max(length, 1e-12)``; the square of so small a length is 0 in float32 only below 1e-22."""
     x = emit.unfolded(op.input)
-    axes = _axes(op, x)
-    squares = emit.node("Mul", (x.name, x.name))
+    return unit(emit, x, length(emit, x, _axes(op, x)), 1e-12)
+
+
+def length(emit: Emit, x: Tensor, axes: Sequence[int], order: int = 2) -> str:
+    """Add the length over Keras axes, which stay with size 1; of order 1 it is the sum of what is there."""
+    parts = emit.node("Mul", (x.name, x.name)) if order == 2 else emit.node("Abs", (x.name,))
     for axis in sorted(x.axis(axis) for axis in axes):
-        squares = emit.node("ReduceSum", (squares, emit.constant("axes", np.array([axis]))), keepdims=1)
-    length = emit.node("Max", (emit.node("Sqrt", (squares,)), emit.scalar(1e-12)))
-    return emit.like("Div", x, length)
+        parts = emit.node("ReduceSum", (parts, emit.constant("axes", np.array([axis]))), keepdims=1)
+    return emit.node("Sqrt", (parts,)) if order == 2 else parts
+
+
+def unit(emit: Emit, x: Tensor, size: str, least: float) -> Tensor:
+    """Add ``x / max(size, least)``."""
+    return emit.like("Div", x, emit.node("Max", (size, emit.scalar(least))))

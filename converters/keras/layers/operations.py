@@ -78,6 +78,8 @@ def binary(op: Layer, emit: Emit) -> Tensor:
             raise op.unsupported(f"inputs of shape {shapes}", "inputs of as many axes are")
         first, second = together(op, emit, tensors)
         return replace(first, name=emit.node(node, (first.name, second.name)), shape=joined_shape(op, (first, second)))
+    if not tensors:
+        raise op.bad("works on no tensor")
     x = tensors[0]
     names = [
         x.name if isinstance(v, Tensor) else broadcast(op, emit, x, "value", numbers(op, "value", v)) for v in pair

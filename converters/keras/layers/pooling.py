@@ -95,7 +95,7 @@ def global_average_pooling(op: Layer, emit: Emit) -> Tensor:
 
 def _whole(op: Layer, emit: Emit, op_type: str) -> Tensor:
     """Pool over all axes but the channels; without ``keepdims`` only (N, C) is left."""
-    x, channels, _ = plane_of(op, emit, op.input.rank - 2)
+    x, channels, _ = plane_of(op, emit, int(op.type[-2]))  # Global..Pooling2D
     ones = (1,) * (x.rank - 2)
     name, whole = x.name, None not in x.shape[1:]
     if x.rank == 5 and whole:  # OpenCV 5 pools no whole volume

@@ -34,10 +34,10 @@ def numbers(op: Layer, name: str, given: Any) -> Array:
         given = given["config"].get("value")
     try:
         found = np.array(given, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise op.bad(f"{name} is {given!r:.100}; it has to be numbers") from error
-    if not np.isfinite(found).all():
-        raise op.bad(f"{name} is {given!r:.100}; it has to be finite numbers")
+    if not (np.abs(found) <= np.finfo(np.float32).max).all():
+        raise op.bad(f"{name} is {given!r:.100}; it has to be finite numbers, float32")
     return found
 
 

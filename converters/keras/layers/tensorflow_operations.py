@@ -59,11 +59,21 @@ FUNCTIONS = {
     "squeeze": Same("Squeeze", (("axis", "axis"),)),
     "cast": Same("Cast", (("dtype", "dtype"),)),
     "identity": Same("Identity"),
-    "linalg.matmul": Same("Matmul"),
+    **dict.fromkeys(("linalg.matmul", "__operators__.matmul"), Same("Matmul")),
+    "tensordot": Same("Tensordot", (("axes", "axes"),)),
+    "nn.bias_add": Same("Add"),
+    "nn.gelu": Same("Gelu", (("approximate", "approximate"),)),
+    "reverse": Same("Flip", (("axis", "axis"),)),
+    **dict.fromkeys(
+        ("math.l2_normalize", "linalg.l2_normalize", "nn.l2_normalize"),
+        Same("L2Normalize", (("axis", "axis"), ("epsilon", "epsilon"))),
+    ),
+    **dict.fromkeys(("norm", "linalg.norm"), Same("Norm", (("ord", "ord"), *AXES))),
 }
+OPERANDS = ("x", "a", "value", "y", "b", "bias")
+"""The names of what a function works on, the first one first."""
 PASSED = (
-    "x",
-    "y",
+    *OPERANDS,
     "name",
     "slice_spec",
     *dict.fromkeys(name for same in FUNCTIONS.values() for name, _ in same.settings),
@@ -79,7 +89,7 @@ def operation(op: Layer, emit: Emit) -> Tensor:
         raise op.unsupported(f"the function {name!r:.100} of TensorFlow", f"there are: {', '.join(sorted(FUNCTIONS))}")
     call = {key: value for key, value in op.call.items() if value is not None and key != "name"}
     settings = {ours: call.pop(theirs) for theirs, ours in same.settings if theirs in call}
-    pair: list[Any] = [*op.args, *(call.pop(key) for key in ("x", "y") if key in call)]
+    pair: list[Any] = [*op.args, *(call.pop(key) for key in OPERANDS if key in call)]
     if call:
         raise op.unsupported(f"called with {', '.join(call)}", "its inputs and known settings are")
     inner = replace(

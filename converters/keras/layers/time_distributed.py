@@ -5,13 +5,15 @@ A layer that works on the last axis alone is done for all steps at once, without
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 
 import numpy as np
 
 from converters.keras.emit import Emit
-from converters.keras.kind import Cases, Layer, Tensor, channels_first, layer
-from converters.keras.walk import run_layer
+from converters.keras.kind import Cases, Layer, Tensor, channels_first, kinds, layer
+from converters.keras.origin import class_of
+from converters.keras.walk import run_layer, unknown
 
 CASES: Cases = (
     ("TimeDistributed", {"layer": ("Dense", {"units": 4, "activation": "softmax"})}, (5, 3)),
@@ -32,7 +34,9 @@ def time_distributed(op: Layer, emit: Emit) -> Tensor:
     given, x = op.setting("layer"), op.input
     if not isinstance(given, dict) or not isinstance(given.get("config"), dict):
         raise op.bad(f"layer is {given!r:.100}; it has to be a layer with class_name and config")
-    kind, config = str(given.get("class_name")), given["config"]
+    kind, config = class_of(given), given["config"]
+    if kind not in kinds():
+        raise unknown(replace(op, type=kind, where=f"{op.where}: the {kind} in it"))
     if x.rank < 3 or None in x.shape[1:]:
         raise op.unsupported(f"an input of shape {x.shape}", "one of known size, with a step a row, is")
     if kind == "Flatten":
