@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from converters.errors import BadInput
+from converters.errors import BadInput, Unsupported
 from converters.keras.load import Loaded, Port, tensorflow
 from converters.verify import Array, Run
 
@@ -34,8 +34,12 @@ def judge(loaded: Loaded, orders: Mapping[str, tuple[int, ...]]) -> Run:
     def run(feeds: Mapping[str, Array]) -> dict[str, Array]:
         if feeds.keys() != set(inputs):
             raise BadInput(f"the model has the inputs {', '.join(inputs)}, not {', '.join(feeds)}")
-        with tf.device("/CPU:0"):
-            made = function(*(tf.constant(feeds[name], tf.float32) for name in inputs))
+        try:
+            with tf.device("/CPU:0"):
+                made = function(*(tf.constant(feeds[name], tf.float32) for name in inputs))
+        except tf.errors.OpError as error:  # such as an index that a table does not have
+            said = error.message.partition("[[{{node")[0].strip().splitlines()[-1]  # a traceback lies before it
+            raise Unsupported(f"Keras itself cannot run {loaded.name} on made-up inputs: {said}") from error
         return {name: np.asarray(value) for name, value in zip(names, made, strict=True)}
 
     return run

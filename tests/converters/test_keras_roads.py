@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -360,3 +361,15 @@ def test_write_keras_is_read_by_the_direct_road(tmp_path):
     model = convert(write_keras(tmp_path / "a.keras", config, tensors))
     made = run_onnxruntime(model.SerializeToString(), {"a": np.ones((3, 4), np.float32)})
     assert made["d"].tolist() == [[4, 4]] * 3
+
+
+@needs_keras
+def test_a_network_that_keras_cannot_run_on_made_up_inputs_is_told_in_a_line(tmp_path, capsys):
+    import keras
+
+    numbers = keras.Input((5,), dtype="int32", name="numbers")
+    rows = keras.layers.Embedding(7, 3)(keras.layers.Add()([numbers, numbers]))
+    keras.Model(numbers, rows).save(tmp_path / "rows.keras")
+    assert call("keras", tmp_path / "rows.keras", "-o", tmp_path / "rows.onnx", "--verify") == 2
+    (line,) = [text for text in capsys.readouterr().err.splitlines() if text.startswith("error")]
+    assert re.search(r"Keras itself cannot run \w+ on made-up inputs: indices\[.*is not in \[0, 7\)$", line)
