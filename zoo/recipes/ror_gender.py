@@ -13,8 +13,8 @@ from zoo.recipes.ror_age import trunk
 SEED = 33
 PATIENCE = 8
 BATCH = 64
-RATE = 1e-4
-CYCLES = ((4, RATE), (4, 10 * RATE))
+RATE = 1e-3
+CYCLES = ((8, RATE),)
 PRECISION = "float32"
 MONITOR = ("val_accuracy", "max")
 AUGMENTATION = Augmentation()
@@ -33,7 +33,7 @@ def network() -> Any:
 
 
 def training(network: Any) -> Any:
-    """Compile with Adam at 1e-4 and the binary cross-entropy."""
+    """Compile with Adam and the binary cross-entropy."""
     import keras
 
     network.compile(keras.optimizers.Adam(RATE), "binary_crossentropy", metrics=["accuracy"])
