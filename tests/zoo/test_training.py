@@ -146,7 +146,7 @@ def broken_off(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     """Let the training break off in its third epoch: before its log line, after it, or while its state is written."""
     from zoo import checkpoint, training
 
-    module = training if where == "_rate" else checkpoint
+    module = training if where == "rate" else checkpoint
     calls: list[str] = []
 
     def stop(name: str) -> Callable[..., Any]:
@@ -173,7 +173,7 @@ def test_what_was_broken_off_goes_on_as_if_nothing_had_happened(
 ) -> None:
     once = tmp_path / "once"
     assert main(["train", "small", "--data", data, "--out", str(once)]) == 0
-    for where in ("_rate", "keep", "whole"):
+    for where in ("rate", "keep", "whole"):
         assert_goes_on(where, data, once, tmp_path / where, monkeypatch)
     with monkeypatch.context() as patch:
         patch.setattr(RECIPE, "CYCLES", RECIPE.CYCLES[:1])
@@ -190,7 +190,7 @@ def assert_goes_on(where: str, data: str, once: Path, twice: Path, monkeypatch: 
             main(["train", "small", "--data", data, "--out", str(twice)])
     assert not (twice / "small.keras").exists()
     before = len(json.loads((twice / "state.json").read_text()))
-    assert before == (1 if where == "_rate" else 2)
+    assert before == (1 if where == "rate" else 2)
     assert main(["train", "small", "--data", data, "--out", str(twice)]) == 0
     same_log(once, twice)
     assert not list(twice.glob("part-*")) or where == "whole"
