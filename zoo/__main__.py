@@ -13,7 +13,7 @@ from pathlib import Path
 
 from converters.errors import DONE, BadInput, Parser, run_command
 from zoo import build_command, inspect, selection, tap, train_command, verify_command
-from zoo.parallel import of_the_disk
+from zoo.parallel import as_bad_input
 
 
 def list_networks(arguments: argparse.Namespace) -> int:
@@ -61,7 +61,7 @@ def fetch(arguments: argparse.Namespace) -> int:
         try:
             files = fetch_files(needed(card, card.networks()[name].variant), folder)
         except (BadInput, OSError) as error:
-            told = error if isinstance(error, BadInput) else of_the_disk(error)
+            told = as_bad_input(error)
             if str(told) not in map(str, failed.values()):
                 failed[name] = told
             continue

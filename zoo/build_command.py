@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from converters.errors import BAD_INPUT, DONE, BadInput, one_line
 from zoo import progress, selection, variants_command
-from zoo.parallel import Start, cores, of_the_disk, processes
+from zoo.parallel import Start, as_bad_input, cores, processes
 
 if TYPE_CHECKING:
     from zoo.card import Card
@@ -101,7 +101,7 @@ def _fetch_feeds(networks: Mapping[str, Card], arguments: argparse.Namespace, fa
             if isinstance(error, Unreachable) and not selection.asked_for(name, arguments.names):
                 print(one_line(f"{name} is not fetched: {error}"), file=sys.stderr)
             else:
-                failed[name] = error if isinstance(error, BadInput) else of_the_disk(error)
+                failed[name] = as_bad_input(error)
 
 
 def tell(failed: Mapping[str, BadInput]) -> int:
@@ -133,10 +133,8 @@ def _outcome(fetched: Future[Built | Future[Built]]) -> Built | BadInput:
     try:
         result = fetched.result()
         return result.result() if isinstance(result, Future) else result
-    except BadInput as error:
-        return error
-    except OSError as error:
-        return of_the_disk(error)
+    except (BadInput, OSError) as error:
+        return as_bad_input(error)
 
 
 @contextmanager

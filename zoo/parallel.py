@@ -113,11 +113,13 @@ def _done(work: Callable[..., Answer], given: tuple[Any, ...], named: dict[str, 
     try:
         return work(*given, **named)
     except OSError as error:
-        raise of_the_disk(error) from error
+        raise as_bad_input(error) from error
 
 
-def of_the_disk(error: OSError) -> BadInput:
-    """Return what a disk said as what a person can mend: with the file, in one line."""
+def as_bad_input(error: BadInput | OSError) -> BadInput:
+    """Return a BadInput as it is, and what a disk said as what a person can mend: with the file, in one line."""
+    if isinstance(error, BadInput):
+        return error
     where = f"{error.filename}: " if error.filename else ""
     return BadInput(f"{where}{error.strerror or error or type(error).__name__}")
 

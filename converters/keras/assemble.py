@@ -37,9 +37,9 @@ def assemble(network: Network, metadata: Mapping[str, str]) -> onnx.ModelProto:
     last = any(layouts(graph).values())
     with np.errstate(over="ignore", invalid="ignore"):  # `Emit.constant` refuses what it makes
         made = [_finished(tensor, emit, last=last) for tensor in walk(graph, inputs, emit)]
-    for where, left in unused(graph).items():
-        raise BadInput(f"{where}: tensor {left[0]!r} is not used; a layer of this class with these settings has none")
-    with np.errstate(over="ignore", invalid="ignore"):
+        for where, left in unused(graph).items():
+            text = f"tensor {left[0]!r} is not used; a layer of this class with these settings has none"
+            raise BadInput(f"{where}: {text}")
         fold(emit, [tensor.name for tensor in made])
     _name_outputs(emit, inputs, made, outputs)
     _drop_unneeded(emit, outputs)

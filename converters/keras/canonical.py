@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from converters import VERSION
@@ -33,8 +34,7 @@ def canonical(model: onnx.ModelProto, loaded: Loaded, scopes: Mapping[str, str])
     graph = model.graph
     ends = [*zip(graph.input, loaded.inputs, strict=True), *zip(graph.output, loaded.outputs, strict=True)]
     names = {end.name: one.name for end, one in ends}
-    tensors, labels = dict.fromkeys(names.values(), 1), dict[str, int]()
-    nodes, constants = _renamed(graph, names, tensors, labels, scopes)
+    nodes, constants = _Renaming(scopes, dict.fromkeys(names.values(), 1)).renamed(graph, names)
     inputs, outputs = (_described(ports) for ports in (loaded.inputs, loaded.outputs))
     return helper.make_model(
         helper.make_graph(nodes, loaded.name or "keras", inputs, outputs, constants),
@@ -45,54 +45,56 @@ def canonical(model: onnx.ModelProto, loaded: Loaded, scopes: Mapping[str, str])
     )
 
 
-def _renamed(
-    graph: onnx.GraphProto,
-    names: dict[str, str],
-    tensors: dict[str, int],
-    labels: dict[str, int],
-    scopes: Mapping[str, str],
-) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
-    """Rename a graph; returns its nodes and constants in order. ``names`` are those given already, by old name."""
-    nodes = in_order(graph)
-    read = list(dict.fromkeys([*(name for node in nodes for name in _read(node)), *(end.name for end in graph.output)]))
-    held = {one.name for one in graph.initializer}
-    for name in (*(n for node in nodes for n in node.output), *(n for n in read if n in held)):
-        if name and name not in names:
-            names[name] = unique(tensors, _plain(name, scopes))
-    for node in nodes:
-        node.name, node.doc_string = unique(labels, _plain(node.name or node.op_type, scopes)), ""
-        for field in (node.input, node.output):
-            field[:] = [names.get(name, name) for name in field]
-        for body in _bodies(node):
-            _rename_body(body, dict(names), tensors, labels, scopes)
-    found = {names[one.name]: one for one in graph.initializer if one.name in names}
-    for name, one in found.items():
-        one.name, one.doc_string = name, ""
-    return nodes, [found[names[name]] for name in read if names.get(name) in found]
+@dataclass(frozen=True)
+class _Renaming:
+    """The names of a whole model: ``tensors`` and ``nodes`` that are taken, in the bodies of loops and branches too."""
 
+    scopes: Mapping[str, str]
+    tensors: dict[str, int]
+    nodes: dict[str, int] = field(default_factory=dict)
 
-def _rename_body(
-    body: onnx.GraphProto,
-    names: dict[str, str],
-    tensors: dict[str, int],
-    labels: dict[str, int],
-    scopes: Mapping[str, str],
-) -> None:
-    """Rename the body of a loop or a branch, where it lies."""
-    for end in body.input:
-        names[end.name] = unique(tensors, _plain(end.name, scopes))
-    nodes, constants = _renamed(body, names, tensors, labels, scopes)
-    for end in (*body.input, *body.output):
-        end.name, end.doc_string = names.get(end.name, end.name), ""
-        for axis, size in enumerate(end.type.tensor_type.shape.dim):
-            if size.dim_param:
-                size.dim_param = f"{end.name}_{axis}"
-    kept, held = [_copied(one) for one in nodes], [_copied(one) for one in constants]
-    for field in (body.node, body.initializer, body.value_info):
-        del field[:]
-    body.node.extend(kept)
-    body.initializer.extend(held)
-    body.name, body.doc_string = "body", ""
+    def renamed(
+        self, graph: onnx.GraphProto, names: dict[str, str]
+    ) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+        """Rename a graph; returns its nodes and constants in order. ``names`` are those given already, by old name."""
+        nodes = in_order(graph)
+        ends = [end.name for end in graph.output]
+        read = list(dict.fromkeys([*(name for node in nodes for name in _read(node)), *ends]))
+        held = {one.name for one in graph.initializer}
+        for name in (*(n for node in nodes for n in node.output), *(n for n in read if n in held)):
+            if name and name not in names:
+                names[name] = self.tensor(name)
+        for node in nodes:
+            node.name, node.doc_string = unique(self.nodes, _plain(node.name or node.op_type, self.scopes)), ""
+            for of_node in (node.input, node.output):
+                of_node[:] = [names.get(name, name) for name in of_node]
+            for body in _bodies(node):
+                self.rename_body(body, dict(names))
+        found = {names[one.name]: one for one in graph.initializer if one.name in names}
+        for name, one in found.items():
+            one.name, one.doc_string = name, ""
+        return nodes, [found[names[name]] for name in read if names.get(name) in found]
+
+    def rename_body(self, body: onnx.GraphProto, names: dict[str, str]) -> None:
+        """Rename the body of a loop or a branch, where it lies."""
+        for end in body.input:
+            names[end.name] = self.tensor(end.name)
+        nodes, constants = self.renamed(body, names)
+        for end in (*body.input, *body.output):
+            end.name, end.doc_string = names.get(end.name, end.name), ""
+            for axis, size in enumerate(end.type.tensor_type.shape.dim):
+                if size.dim_param:
+                    size.dim_param = f"{end.name}_{axis}"
+        kept, held = [_copied(one) for one in nodes], [_copied(one) for one in constants]
+        for of_body in (body.node, body.initializer, body.value_info):
+            del of_body[:]
+        body.node.extend(kept)
+        body.initializer.extend(held)
+        body.name, body.doc_string = "body", ""
+
+    def tensor(self, name: str) -> str:
+        """Return a new name for a tensor, and take it."""
+        return unique(self.tensors, _plain(name, self.scopes))
 
 
 def _copied(message: Message) -> Message:

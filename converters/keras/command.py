@@ -29,7 +29,7 @@ def add_command(commands: Any) -> None:
 
 def convert_keras(arguments: argparse.Namespace) -> int:
     """Convert a Keras model, write it, and with ``--verify`` compare both; returns 1 when they differ."""
-    from converters.onnx_file import write_whole
+    from converters.onnx_file import to_bytes, write_whole
 
     start = time.perf_counter()
     source, out = arguments.model, arguments.out
@@ -42,7 +42,7 @@ def convert_keras(arguments: argparse.Namespace) -> int:
 
         tensorflow()
     model = _converted(source, arguments.via)
-    size = write_whole(out, [model.SerializeToString(deterministic=True)])
+    size = write_whole(out, [to_bytes(model)])
     seconds = time.perf_counter() - start
     print(one_line(f"{out}: {size} bytes, {len(model.graph.node)} nodes, {seconds:.1f} s, by the {arguments.via} road"))
     said = {entry.key: entry.value for entry in model.metadata_props}

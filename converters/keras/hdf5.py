@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,13 +71,9 @@ def _names(path: Path, group: h5py.Group, key: str, where: str) -> list[str]:
     """Return a list of names. Keras splits one above 64 KB into ``weight_names0``, ``weight_names1`` and so on."""
     import numpy as np
 
-    keys = [key] if key in group.attrs else []
-    while not keys or keys[-1] != key:
-        if f"{key}{len(keys)}" not in group.attrs:
-            break
-        keys.append(f"{key}{len(keys)}")
+    split = takewhile(group.attrs.__contains__, (f"{key}{number}" for number in count()))
     found: list[str] = []
-    for one in keys:
+    for one in [key] if key in group.attrs else split:
         given = group.attrs[one]
         if not isinstance(given, np.ndarray) or given.ndim != 1 or (given.size and given.dtype.kind not in "SO"):
             raise BadInput(f"{path}: {one} of {where} is {given!r:.60}; it has to be a list of names")
@@ -111,12 +108,12 @@ def tensors(path: Path, group: h5py.Group, where: str) -> Iterator[Stored]:
 
     waiting: list[tuple[str, Any]] = [(where, group)]
     seen = set()
-    count = 0
+    numbers = 0
     while waiting:
         place, item = waiting.pop()
         if isinstance(item, h5py.Dataset):
-            count += item.size or 0
-            yield Stored(place, _numbers(path, item, place, whole=count <= MOST_NUMBERS))
+            numbers += item.size or 0
+            yield Stored(place, _numbers(path, item, place, whole=numbers <= MOST_NUMBERS))
             continue
         if not isinstance(item, h5py.Group) or item.id in seen:
             raise BadInput(f"{path}: {place!r} is neither a group nor a tensor of its own")

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from converters.errors import BadInput, Unsupported
+from converters.keras.origin import KERAS
 
 CODE = ("Lambda", "__lambda__", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "TFSMLayer")
 """Classes that run code out of the file, or out of one that it names."""
 OUTSIDE = ("PyFunc", "EagerPyFunc", "PyFuncStateless", "ReadFile", "WriteFile", "MatchingFiles", "Print", "PrintV2")
 """Operations of TensorFlow that no network needs."""
-KERAS = ("keras", "tf_keras", "builtins")
+OWN = (*KERAS, "builtins")
+"""Packages of Keras, and what it calls those of plain functions."""
 
 
 def refuse_code(path: Path, config: Any) -> None:
@@ -32,8 +34,8 @@ def refuse_code(path: Path, config: Any) -> None:
             )
         package = str(entry.get("module") or "keras").partition(".")[0]
         registered = str(entry.get("registered_name") or "")
-        if package not in KERAS or (">" in registered and not registered.startswith("keras>")):
-            owner = package if package not in KERAS else registered
+        if package not in OWN or (">" in registered and not registered.startswith("keras>")):
+            owner = package if package not in OWN else registered
             raise Unsupported(f"{where}: is a class of {owner!r}; its code is not in Keras, only Keras's own is run")
 
 

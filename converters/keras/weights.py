@@ -89,8 +89,7 @@ class Weights:
 
     def has(self, name: str) -> bool:
         """Whether there is a tensor of this name, or one that has no name and is not asked for yet."""
-        left = [self.stored[i].words[-1] for i in range(len(self.stored)) if i not in self._used]
-        return self.seeded or any(key == name for key, _ in self._taken) or bool(left)
+        return self.seeded or any(key == name for key, _ in self._taken) or bool(self.unused())
 
     def count(self) -> int:
         """Return how many numbers the layer has asked for."""

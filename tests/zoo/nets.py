@@ -39,6 +39,16 @@ def model(
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=ir_version)
 
 
+def backbone(kernel: np.ndarray, relu: str = "relu") -> onnx.ModelProto:
+    """Make a network of fixed batch with a convolution whose maps, five of 11x11, are not its output."""
+    nodes = [
+        helper.make_node("Conv", ["data", "kernel"], ["maps"], "conv"),
+        helper.make_node("Relu", ["maps"], [relu], relu),
+        helper.make_node("GlobalAveragePool", [relu], ["embedding"], "average"),
+    ]
+    return model(nodes, {"kernel": kernel}, {"data": (1, 3, 13, 13)}, {"embedding": (1, 5, 1, 1)})
+
+
 def old_network() -> onnx.ModelProto:
     """Make a network as exporters of 2019 did: opset 9, batch 1 in a Reshape, weights as inputs, no names of nodes."""
     nodes = [

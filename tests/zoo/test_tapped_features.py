@@ -6,11 +6,12 @@ import re
 from pathlib import Path
 
 import cv2
+import nets
 import numpy as np
 import onnx
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from converters.errors import BadInput
 from converters.runtimes import run_onnxruntime
@@ -30,16 +31,8 @@ KERNEL = np.random.default_rng(4).normal(size=(5, 3, 3, 3)).astype(np.float32)
 @pytest.fixture
 def backbone(tmp_path: Path) -> Path:
     """Return a network with a convolution whose maps, 11x11, are not its output."""
-    nodes = [
-        helper.make_node("Conv", ["data", "kernel"], ["maps"], "conv"),
-        helper.make_node("Relu", ["maps"], ["relu"], "relu"),
-        helper.make_node("GlobalAveragePool", ["relu"], ["embedding"], "average"),
-    ]
-    given = [helper.make_tensor_value_info("data", TensorProto.FLOAT, [1, 3, 13, 13])]
-    told = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [1, 5, 1, 1])]
-    graph = helper.make_graph(nodes, "backbone", given, told, [numpy_helper.from_array(KERNEL, "kernel")])
     path = tmp_path / "backbone.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    onnx.save(nets.backbone(KERNEL), path)
     return path
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import nets
 import numpy as np
 import onnx
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from onnx import TensorProto, helper, numpy_helper
 from tiny import bundled_card, weights_of
 
 from converters.errors import BadInput, Unsupported, run_command
@@ -249,15 +249,7 @@ def lean_network() -> Any:
 def write_backbone(path: Path) -> bytes:
     """Write a network with a layer ``conv_10_relu`` of five maps."""
     kernel = np.random.default_rng(4).normal(size=(5, 3, 3, 3)).astype(np.float32) / 255
-    nodes = [
-        helper.make_node("Conv", ["data", "kernel"], ["conv_10"], "conv_10"),
-        helper.make_node("Relu", ["conv_10"], ["conv_10_relu"], "conv_10_relu"),
-        helper.make_node("GlobalAveragePool", ["conv_10_relu"], ["embedding"], "average"),
-    ]
-    given = [helper.make_tensor_value_info("data", TensorProto.FLOAT, [1, 3, 13, 13])]
-    told = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [1, 5, 1, 1])]
-    graph = helper.make_graph(nodes, "backbone", given, told, [numpy_helper.from_array(kernel, "kernel")])
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    onnx.save(nets.backbone(kernel, "conv_10_relu"), path)
     return path.read_bytes()
 
 
