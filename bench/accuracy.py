@@ -17,8 +17,9 @@ from bench.heads import decode
 from bench.metrics import scores
 from bench.parity import Differs, first_run
 from bench.preprocess import Tensor, Unreadable, prepare, read_image
-from bench.process import Start, WorkerFailed, WorkerProcess
+from bench.process import Model, WorkerFailed, WorkerProcess
 from bench.records import Case, Fingerprint, Precision, Result
+from bench.team import Team
 from bench.types import Feeds, Sample, Split, Unavailable
 from zoo.card import Card
 from zoo.fields import InputSpec
@@ -41,25 +42,33 @@ class Network:
     golden: Golden
     mean_image: Tensor | None = None
     variants: Mapping[Precision, Path] = field(default_factory=dict)
+    sources: Mapping[str, Path] = field(default_factory=dict)
+    """its original files, by role"""
+
+    def given(self, case: Case, *, source: bool) -> Model:
+        """Return what the backend of ``case`` is to load: the ONNX file, or the original files."""
+        if source:
+            return {role: str(path) for role, path in self.sources.items()}
+        return str(self.file(case.precision))
 
     def file(self, precision: Precision) -> Path | None:
         """Return its ONNX file of a precision, None where that is not built."""
         return self.model if precision == "fp32" else self.variants.get(precision)
 
 
-def measure(case: Case, network: Network, split: Split, start: Start, tell: Callable[[str], Any]) -> Result:
+def measure(case: Case, network: Network, split: Split, team: Team, tell: Callable[[str], Any]) -> Result:
     """Score ``network`` on ``split``. What goes wrong is the Result's reason.
 
-    ``start`` starts the case's worker; ``tell`` is called with what is being done.
+    ``team`` has the case's worker; ``tell`` is called with what is being done.
     """
     print_of_split = Fingerprint(split_sha256=fingerprint(split), n=len(split.samples), label_rule=split.label_rule)
     blank = Result(case=case, status="failed", reason="not measured", fingerprint=print_of_split)
     try:
-        with start(case) as worker:
-            worker.ask("load", model=str(network.file(case.precision)))
-            parity, placement, _ = first_run(worker, network.golden, case)
-            blank = blank.model_copy(update={"parity": parity, "placement": placement})
-            read, outputs, unreadable = _predict(worker, network, split.samples, case.batch, tell)
+        with team.turn(case) as opened:
+            first = first_run(opened.worker, network.golden, case)
+            told = {"parity": first.parity, "placement": first.placement, "strays": first.strays}
+            blank = blank.model_copy(update={**told, "runtime": {**opened.runtime, **first.details}})
+            read, outputs, unreadable = _predict(opened.worker, network, split.samples, case.batch, tell)
     except Unavailable as error:
         return blank.model_copy(update={"status": "skipped", "reason": str(error)})
     except Differs as error:

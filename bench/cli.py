@@ -34,7 +34,11 @@ def _parser() -> Parser:
     run.add_argument("--precision", default="fp32", metavar="fp32,fp16,int8", help="default: fp32")
     run.add_argument("--data", action="append", metavar="NAME[=PATH][:SPLIT]", help="faces (default: sample)")
     run.add_argument("--batch", default="1", metavar="1,8,32", help="batch sizes for latency (default: 1)")
-    run.add_argument("--threads", type=int, metavar="N", help="threads of each runtime (default: all usable CPUs)")
+    run.add_argument("--threads", metavar="N[,N..]", help="threads of each runtime (default: all usable CPUs)")
+    run.add_argument("--budget", type=float, default=2.0, metavar="S", help="seconds of timed runs a case (default: 2)")
+    run.add_argument(
+        "--option", action="append", metavar="NAME=VALUE", help="an option of the backends; doctor lists them"
+    )
     run.add_argument("--limit", type=int, metavar="N", help="score on N images of each split only")
     run.add_argument("--only", choices=("latency", "accuracy"), help="measure just this")
     run.add_argument("--out", type=Path, metavar="DIR", help="default: runs/<date and time>")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from bench import backends
+from bench import backends, environments, probes
+from bench.backends import ANY
 from bench.host import gpus
 from bench.parity import check_placement
 from bench.process import WorkerFailed, open_worker
@@ -17,6 +18,9 @@ from bench.types import Unavailable
 from converters.errors import NOT_USABLE, BadInput
 
 DEVICES = ("cpu", "cuda")
+
+Place = tuple[str, str]
+"""A backend by its name, and the format of the files that it reads: ``*``, or one of its own where it reads several."""
 
 
 class NotUsable(BadInput):
@@ -27,27 +31,51 @@ class NotUsable(BadInput):
 
 @dataclass(frozen=True)
 class Probe:
-    """Whether a backend can use a device: the runtime's version, or the reason why not."""
+    """Whether a backend can use a device for files of a format: the runtime's version, or the reason why not.
+
+    ``python`` is the interpreter that has what it needs.
+    """
 
     backend: str
     device: str
+    form: str
     version: str | None
     reason: str | None
+    python: Path | None = None
 
 
-def probe(backend: str, device: str) -> Probe:
-    """Run a tiny network in ``backend`` on ``device`` and say whether that worked."""
+@dataclass(frozen=True)
+class Chosen:
+    """Where each backend will run: its device, the reason and the interpreter by backend and format, and notes."""
+
+    devices: dict[str, str] = field(default_factory=dict)
+    refused: dict[Place, str] = field(default_factory=dict)
+    pythons: dict[Place, Path] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def probe(backend: str, device: str, form: str = ANY) -> Probe:
+    """Run a tiny network in ``backend`` on ``device`` and say whether that worked.
+
+    ``backend``: its name, or the path of its file; ``form``: the format of the files that it reads.
+    """
+    said = backends.declared(backend)
+    if device not in said.devices:
+        return Probe(backend, device, form, None, f"runs on {', '.join(said.devices)} only")
+    needs = said.needs_for(form) or ()
+    python = environments.find(needs)
+    if python is None:
+        return Probe(backend, device, form, None, environments.advice(backend, needs))
     with tempfile.TemporaryDirectory() as folder:
-        model = Path(folder) / "probe.onnx"
-        model.write_bytes(_tiny_network())
+        tiny = probes.write(Path(folder), form)
         try:
-            with open_worker(backend, device, threads=1, timeout=120) as worker:
-                loaded, _ = worker.ask("load", model=str(model))
-                answer, _ = worker.ask("run", {"x": np.ones((1, 3, 7, 5), dtype=np.float32)})
+            with open_worker(backend, device, threads=1, timeout=120, python=python) as worker:
+                loaded, _ = worker.ask("load", model=tiny.model)
+                answer, _ = worker.ask("run", {tiny.input: np.ones((1, 3, 7, 5), dtype=np.float32)})
                 check_placement(answer["placement"])
         except (Unavailable, WorkerFailed) as error:
-            return Probe(backend, device, None, _with_advice(str(error)))
-    return Probe(backend, device, loaded["version"], None)
+            return Probe(backend, device, form, None, str(error), python)
+    return Probe(backend, device, form, loaded["version"], None, python)
 
 
 def known_backends(text: str) -> dict[str, str]:
@@ -56,7 +84,7 @@ def known_backends(text: str) -> dict[str, str]:
     A word ending in .py is a file of the user's own. Raises BadInput for a word that is neither that nor a backend.
     """
     if text == "all":
-        return {name: name for name in backends.names()}
+        return {name: name for name in backends.names(listed=True)}
     chosen = {}
     for word in (word.strip() for word in text.split(",")):
         if word.endswith(".py"):
@@ -70,56 +98,59 @@ def known_backends(text: str) -> dict[str, str]:
     return chosen
 
 
-def choose(chosen: Mapping[str, str], device: str, *, named: bool) -> tuple[dict[str, str], dict[str, str], list[str]]:
-    """Return the device of each backend, the reason of each that cannot be used, and what was chosen and why.
+def choose(chosen: Mapping[str, str], device: str, forms: Collection[str], *, named: bool) -> Chosen:
+    """Return the device of each backend, what cannot be used and why, and what was chosen and why.
 
     ``chosen``: name and what to import; ``device``: ``cpu``, ``cuda``, or ``auto`` for CUDA wherever it can be proved;
-    ``named``: whether the user named the backends one by one.
+    ``forms``: the formats of the networks; ``named``: whether the user named the backends one by one.
     Raises NotUsable when none is usable, or when one that was named is not.
     """
-    devices: dict[str, str] = {}
-    refused: dict[str, str] = {}
-    notes: list[str] = []
+    found = Chosen()
     wanted = ("cuda", "cpu") if device == "auto" and gpus() else ("cpu",) if device == "auto" else (device,)
     for backend, source in chosen.items():
-        probes = []
-        for candidate in wanted:
-            probes.append(probe(source, candidate))
-            if probes[-1].reason is None:
-                break
-        devices[backend] = probes[-1].device
-        if probes[-1].reason is not None:
-            refused[backend] = probes[-1].reason
-        elif device == "auto":
-            notes.append(f"{backend} runs on {probes[-1].device}: {_why(probes)}")
-    if refused and (named or len(refused) == len(chosen)):
-        lines = [f"{backend} on {devices[backend]}: {reason}" for backend, reason in refused.items()]
+        needs = backends.declared(source).needs
+        for form in [form for form in needs if form == ANY or form in forms]:
+            probed: list[Probe] = []
+            for candidate in wanted:
+                probed.append(probe(source, candidate, form))
+                if probed[-1].reason is None:
+                    break
+            _note(found, backend, form, probed, device)
+        found.devices.setdefault(backend, wanted[-1])
+    _refuse(found, chosen, named=named)
+    return found
+
+
+def _note(found: Chosen, backend: str, form: str, probed: Sequence[Probe], device: str) -> None:
+    last, place = probed[-1], (backend, form)
+    found.devices.setdefault(backend, last.device)
+    if last.python is not None:
+        found.pythons[place] = last.python
+    if last.reason is not None:
+        found.refused[place] = last.reason
+    elif device == "auto":
+        found.notes.append(f"{called(place)} runs on {last.device}: {_why(probed)}")
+
+
+def _refuse(found: Chosen, chosen: Mapping[str, str], *, named: bool) -> None:
+    usable = {backend for backend, _ in found.pythons.keys() - found.refused.keys()}
+    unusable = {backend for backend, _ in found.refused} - usable
+    if unusable and (named or not usable):
+        lines = [
+            f"{called(place)} on {found.devices[place[0]]}: {reason}"
+            for place, reason in found.refused.items()
+            if place[0] in unusable
+        ]
         raise NotUsable("not usable on this machine:", lines)
-    return devices, refused, notes
 
 
-def _why(probes: Sequence[Probe]) -> str:
-    if len(probes) > 1:
-        return f"cuda is not usable ({probes[0].reason})"
-    return "proved usable" if probes[0].device == "cuda" else "no NVIDIA driver lists a GPU here"
+def called(place: Place) -> str:
+    """Return a backend as a person calls it, with the format where it reads several."""
+    backend, form = place
+    return backend if form == ANY else f"{backend} of {form} files"
 
 
-def _with_advice(reason: str) -> str:
-    if "No module named 'onnxruntime'" in reason:
-        return "onnxruntime is not installed: pip install 'agebench[cpu]', or 'agebench[cuda]' for a CUDA GPU"
-    return reason
-
-
-def _tiny_network() -> bytes:
-    from onnx import TensorProto, helper, numpy_helper
-
-    weights = numpy_helper.from_array(np.ones((2, 3, 3, 3), dtype=np.float32), "w")
-    graph = helper.make_graph(
-        [helper.make_node("Conv", ["x", "w"], ["c"]), helper.make_node("Relu", ["c"], ["y"])],
-        "probe",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 3, 7, 5])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 2, 5, 3])],
-        [weights],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    return bytes(model.SerializeToString())
+def _why(probed: Sequence[Probe]) -> str:
+    if len(probed) > 1:
+        return f"cuda is not usable ({probed[0].reason})"
+    return "proved usable" if probed[0].device == "cuda" else "no NVIDIA driver lists a GPU here"

@@ -7,28 +7,25 @@ neighbour's time.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
-from bench.parity import Differs, first_run
-from bench.process import Start, WorkerFailed, WorkerProcess
-from bench.records import Case, Latency, Parity, Result
+from bench.parity import Differs, FirstRun, first_run
+from bench.process import WorkerFailed
+from bench.records import Case, Latency, Result
 from bench.statistics import warnings
+from bench.team import Opened, Team
 from bench.types import Unavailable
 from zoo.golden import Golden
 
-WARM_UP_WINDOW = 0.2
 ROUNDS = 10
-ROUND_SECONDS = 0.2
+LEAST_ROUNDS = 3
 ROUND_RUNS = 7
 """Together at least 70 runs, of which p90 needs 64."""
 
-LONGEST_ROUND = 1.5
-"""Seconds. A network of more than a fifth of a second a run gets fewer of them, and its row says what they are too few
-for; otherwise one that takes a second would hold up all others for minutes."""
+BUDGET = 2.0
+"""Seconds of timed runs a case."""
 
 
 @dataclass
@@ -36,70 +33,86 @@ class Contender:
     """One case on its way through the rounds."""
 
     case: Case
-    worker: WorkerProcess
-    parity: Parity | None = None
-    placement: dict[str, int] | None = None
+    first: FirstRun | None = None
+    runtime: dict[str, str] = field(default_factory=dict)
     cold_ms: dict[str, float] = field(default_factory=dict)
     steady: bool = True
     rounds: list[list[float]] = field(default_factory=list)
+    seconds: float = 0.0
     memory_mb: float = 0.0
+    device_memory_mb: float | None = None
     verdict: Result | None = None
 
 
 def measure(
-    cases: Sequence[Case], model: Path, golden: Golden, start: Start, tell: Callable[[str], Any]
+    cases: Sequence[Case], team: Team, golden: Golden, tell: Callable[[str], Any], budget: float = BUDGET
 ) -> list[Result]:
     """Measure ``cases``, which differ in their backend alone, in turns. Returns one Result for each, in their order.
 
-    ``start`` starts a case's worker; ``tell`` is called with what is being done.
+    ``team`` has their workers; ``tell`` is called with what is being done. ``budget``: seconds of timed runs a case. A
+    network so slow that they do not hold all rounds has fewer, at least `LEAST_ROUNDS`.
     """
-    with ExitStack() as stack:
-        contenders: list[Contender] = []
-        for case in cases:  # one is started and stopped before the next one starts: a cold start has the CPUs alone
-            tell(f"start {case.backend}")
-            contenders.append(Contender(case, stack.enter_context(start(case))))
-            _attempt(contenders[-1], lambda c: _start(c, model, golden))
-        for number in range(ROUNDS):
-            tell(f"round {number + 1}/{ROUNDS}")
-            for contender in contenders if number % 2 == 0 else reversed(contenders):
-                _attempt(contender, _round)
-        return [contender.verdict or _result(contender) for contender in contenders]
+    contenders = [Contender(case) for case in cases]
+    for (
+        contender
+    ) in contenders:  # one is started and stopped before the next one starts: a cold start has the CPUs alone
+        tell(f"start {contender.case.backend}")
+        _attempt(contender, team, lambda c, opened: _start(c, opened, golden, budget / ROUNDS))
+    for number in range(ROUNDS):
+        tell(f"round {number + 1}/{ROUNDS}")
+        going = [c for c in contenders if c.verdict is None]
+        if number >= LEAST_ROUNDS and all(c.seconds >= budget for c in going):
+            break
+        for contender in going if number % 2 == 0 else reversed(going):
+            _attempt(contender, team, lambda c, opened: _round(c, opened, budget / ROUNDS))
+    return [contender.verdict or _result(contender) for contender in contenders]
 
 
-def _attempt(contender: Contender, step: Callable[[Contender], None]) -> None:
+def _attempt(contender: Contender, team: Team, step: Callable[[Contender, Opened], None]) -> None:
     if contender.verdict is not None:
         return
+    case = contender.case
+    parity = None if contender.first is None else contender.first.parity
     try:
-        with contender.worker.turn():
-            step(contender)
+        with team.turn(case) as opened:
+            step(contender, opened)
     except Unavailable as error:
-        contender.verdict = Result(case=contender.case, status="skipped", reason=str(error))
-    except Differs as error:
-        contender.verdict = Result(case=contender.case, status="failed", reason=str(error), parity=error.parity)
+        contender.verdict = Result(case=case, status="skipped", reason=str(error), runtime=contender.runtime)
     except WorkerFailed as error:
-        contender.verdict = Result(case=contender.case, status="failed", reason=str(error), parity=contender.parity)
+        parity = error.parity if isinstance(error, Differs) else parity
+        contender.verdict = Result(
+            case=case, status="failed", reason=str(error), parity=parity, runtime=contender.runtime
+        )
 
 
-def _start(contender: Contender, model: Path, golden: Golden) -> None:
-    loaded, _ = contender.worker.ask("load", model=str(model))
-    contender.parity, contender.placement, first_ms = first_run(contender.worker, golden, contender.case)
-    contender.cold_ms = {**loaded["cold_ms"], "first": first_ms}
-    contender.steady = contender.worker.ask("warm_up", window=WARM_UP_WINDOW)[0]["steady"]
+def _start(contender: Contender, opened: Opened, golden: Golden, window: float) -> None:
+    contender.runtime = opened.runtime
+    contender.first = first_run(opened.worker, golden, contender.case)
+    contender.runtime = {**opened.runtime, **contender.first.details}
+    contender.cold_ms = {**opened.cold_ms, "first": contender.first.run_ms}
+    contender.steady = opened.worker.ask("warm_up", window=window)[0]["steady"]
 
 
-def _round(contender: Contender) -> None:
-    answer, _ = contender.worker.ask("time", count=ROUND_RUNS, seconds=ROUND_SECONDS, most=LONGEST_ROUND)
+def _round(contender: Contender, opened: Opened, seconds: float) -> None:
+    answer, _ = opened.worker.ask("time", count=ROUND_RUNS, seconds=seconds, most=2 * seconds)
     contender.rounds.append(answer["times_ms"])
+    contender.seconds += sum(answer["times_ms"]) / 1000
     contender.memory_mb = answer["memory_mb"]
+    contender.device_memory_mb = answer["device_memory_mb"]
 
 
 def _result(contender: Contender) -> Result:
+    assert contender.first is not None
+    times = tuple(round(t, 6) for t in chain(*contender.rounds))
     return Result(
         case=contender.case,
         status="ok",
-        placement=contender.placement,
-        latency=Latency(times_ms=tuple(round(t, 6) for t in chain(*contender.rounds)), cold_ms=contender.cold_ms),
+        placement=contender.first.placement,
+        strays=contender.first.strays,
+        runtime=contender.runtime,
+        latency=Latency(times_ms=times, cold_ms=contender.cold_ms, rounds=tuple(len(r) for r in contender.rounds)),
         memory_mb=contender.memory_mb,
-        parity=contender.parity,
+        device_memory_mb=contender.device_memory_mb,
+        parity=contender.first.parity,
         warnings=tuple(warnings(contender.rounds, steady=contender.steady)),
     )

@@ -7,6 +7,7 @@ is, and its accuracy says what that means.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,10 +31,20 @@ class Differs(WorkerFailed):
         self.parity = parity
 
 
-def first_run(worker: WorkerProcess, golden: Golden, case: Case) -> tuple[Parity, dict[str, int], float]:
+@dataclass(frozen=True)
+class FirstRun:
+    """What the first run at a batch size told: how far the outputs are, what ran where, and how long it took."""
+
+    parity: Parity
+    placement: dict[str, int]
+    strays: tuple[str, ...]
+    details: dict[str, str]
+    run_ms: float
+
+
+def first_run(worker: WorkerProcess, golden: Golden, case: Case) -> FirstRun:
     """Run the golden inputs, repeated to the batch size of ``case``, for the first time.
 
-    Returns how far the outputs are from the golden ones, how many nodes ran where, and the milliseconds it took.
     Raises Differs when that is further than the precision of ``case`` lets pass.
     """
     feeds, wanted = golden.cycle(case.batch)
@@ -50,7 +61,7 @@ def first_run(worker: WorkerProcess, golden: Golden, case: Case) -> tuple[Parity
     )
     if not all(_passes(wanted[name], difference, case.precision) for name, difference in found.items()):
         raise Differs(parity, case.batch)
-    return parity, placement, answer["run_ms"]
+    return FirstRun(parity, placement, tuple(answer["strays"]), dict(answer["details"]), answer["run_ms"])
 
 
 def _passes(expected: np.ndarray[Any, Any], difference: Difference, precision: Precision) -> bool:

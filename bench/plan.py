@@ -5,10 +5,11 @@ The input variants of a network share one graph, so their latency is measured on
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
+from bench.backends import ANY
 from bench.records import Case, RunConfig
 from bench.types import Split
 from zoo.card import Card
@@ -29,21 +30,40 @@ def plan(
     config: RunConfig,
     networks: Mapping[str, Card],
     devices: Mapping[str, str],
-    refused: Mapping[str, str],
+    refused: Mapping[tuple[str, str], str],
+    readers: Mapping[str, Collection[str]],
     splits: Sequence[Split],
 ) -> list[Planned]:
     """Return every case in the order it is measured in.
 
     ``networks``: cards by network name; ``devices``: the device of each backend; ``refused``: why a backend cannot be
-    used on it; ``splits``: the data to score on.
+    used on it for files of a format; ``readers``: the formats of each backend that reads original files; ``splits``:
+    the data to score on. Cases that share their workers stand together.
     """
     planned: list[Planned] = []
     for name, case in _cases(config, networks, devices, splits):
-        skip = refused.get(case.backend)
+        card = networks[name]
+        skip = refused.get((case.backend, ANY), refused.get((case.backend, card.format)))
+        if case.backend in readers:
+            skip = _unsourced(case, card, readers[case.backend]) or skip
         if skip is None and case.kind == "accuracy":
-            skip = _unscored(networks[name], next(s for s in splits if _is(s, case)))
+            skip = _unscored(card, next(s for s in splits if _is(s, case)))
         planned.append(Planned(case, skip))
-    return planned
+    places = {key: place for place, key in reversed(list(enumerate(map(_workers(networks), planned))))}
+    return sorted(planned, key=lambda one: places[_workers(networks)(one)])
+
+
+def _workers(networks: Mapping[str, Card]) -> Callable[[Planned], tuple[str, str, int]]:
+    """Return what says which cases share their workers: the graph, its precision, the number of threads."""
+    return lambda one: (networks[one.case.network].name, one.case.precision, one.case.threads)
+
+
+def _unsourced(case: Case, card: Card, formats: Collection[str]) -> str | None:
+    if card.format not in formats:
+        return f"it comes as {card.format}, and {case.backend} is for networks that come as {' or '.join(formats)}"
+    if case.precision != "fp32":
+        return f"its original files are in single precision: there is no {case.precision} of them"
+    return None
 
 
 def _cases(
@@ -53,12 +73,12 @@ def _cases(
     for name, card in networks.items():
         kinds: list[dict[str, object]] = []
         if config.only != "accuracy" and first_of_graph[card.name] == name:
-            kinds += [{"kind": "latency", "batch": batch} for batch in config.batches]
+            kinds += [{"kind": "latency", "batch": batch} for batch in sorted(config.batches)]
         if config.only != "latency":
             scored = {"kind": "accuracy", "batch": ACCURACY_BATCH}
             kinds += [{**scored, "dataset": split.dataset, "split": split.split} for split in splits]
-        for kind, precision, backend in product(kinds, config.precisions, config.backends):
-            on = {"backend": backend, "device": devices[backend], "threads": config.threads}
+        for threads, kind, precision, backend in product(config.threads, kinds, config.precisions, config.backends):
+            on = {"backend": backend, "device": devices[backend], "threads": threads}
             yield name, Case.model_validate({"network": name, "precision": precision, **on, **kind})
 
 

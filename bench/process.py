@@ -24,7 +24,19 @@ from bench.records import Case
 from bench.types import Unavailable
 from bench.wire import Arrays, receive, send
 
-ROOT = Path(__file__).parent.parent
+PACKAGES = Path(__file__).parent.parent
+
+BOOT = """\
+import importlib.machinery, importlib.util, sys
+for name in ("bench", "converters"):
+    spec = importlib.machinery.PathFinder.find_spec(name, [sys.argv[3]])
+    sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[name])
+from bench.worker import main
+main()
+"""
+"""Our packages by their path, and nothing else that may lie beside them: where they are installed that is the harness's
+own environment, whose packages a worker under another interpreter must not see."""
 
 
 class WorkerFailed(Exception):  # noqa: N818 - it says what it is
@@ -107,20 +119,36 @@ class WorkerProcess:
         return f"the worker ended with exit code {code}{said}"
 
 
+Model = str | dict[str, str]
+"""What a worker is to load: the path of an ONNX file, or of each of a network's original files by role."""
+
 Start = Callable[[Case], AbstractContextManager[WorkerProcess]]
 """Starts the worker of a case, and ends it when the block ends."""
 
 
 @contextmanager
-def open_worker(backend: str, device: str, threads: int, timeout: float = 300) -> Iterator[WorkerProcess]:
-    """Start a worker pinned to as many CPUs as it has threads; end it when the block ends."""
+def open_worker(
+    backend: str,
+    device: str,
+    threads: int,
+    timeout: float = 300,
+    *,
+    python: Path | None = None,
+    options: Mapping[str, str] | None = None,
+) -> Iterator[WorkerProcess]:
+    """Start a worker pinned to as many CPUs as it has threads; end it when the block ends.
+
+    ``timeout``: seconds for each request; ``python``: another environment's interpreter; ``options``: the backend's.
+    """
     ours, theirs = Pipe()
-    spec = {"backend": backend, "device": device, "threads": threads, "cpus": usable_cpus()[:threads]}
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    environment: Mapping[str, str] = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": str(threads)}
+    cpus = usable_cpus()[:threads]
+    spec = {"backend": backend, "device": device, "threads": threads, "cpus": cpus, "options": dict(options or {})}
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    if python not in (None, Path(sys.executable)):
+        environment.pop("PYTHONPATH", None)
     errors = tempfile.TemporaryFile()  # noqa: SIM115 - the worker's end closes it
     process = subprocess.Popen(
-        [sys.executable, "-m", "bench.worker", str(theirs.fileno()), json.dumps(spec)],
+        [str(python or sys.executable), "-P", "-c", BOOT, str(theirs.fileno()), json.dumps(spec), str(PACKAGES)],
         pass_fds=[theirs.fileno()],
         env=environment,
         stdin=subprocess.DEVNULL,

@@ -5,9 +5,10 @@ Raw measurements are stored, statistics are derived from them. Unknown keys are 
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from itertools import accumulate, pairwise
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 SCHEMA = 1
 
@@ -20,8 +21,15 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, ser_json_inf_nan="strings")
 
 
+Scenario = Literal["single", "batch", "offline", "server"]
+"""How requests come: one after the other, in growing batches, a whole split at once, or at random times."""
+
+
 class Case(Record):
-    """One thing to measure. Two cases are the same when all their fields are."""
+    """One thing to measure. Two cases are the same when all their fields are.
+
+    ``scenario`` is of latency alone; None is ``single``, the latency of one request after the other.
+    """
 
     network: str
     backend: str
@@ -32,19 +40,38 @@ class Case(Record):
     kind: Literal["latency", "accuracy"]
     dataset: str | None = None
     split: str | None = None
+    scenario: Scenario | None = None
 
     def __str__(self) -> str:
         """Return the case as one line for a person."""
         where = f"{self.network} on {self.backend}, {self.device}, {self.precision}, batch {self.batch}"
         on = f" on {self.dataset}:{self.split}" if self.dataset else ""
-        return f"{self.kind}{on} of {where}, {self.threads} threads"
+        kind = self.kind if self.scenario is None else f"{self.scenario} {self.kind}"
+        return f"{kind}{on} of {where}, {self.threads} threads"
 
 
 class Latency(Record):
-    """Raw times of single runs in ms, in the order they were taken; cold start in ms by stage."""
+    """Raw times of single runs in ms, in the order they were taken; cold start in ms by stage.
+
+    ``rounds`` says how many of the times belong to each round, in order; the rounds of cases that were measured side by
+    side are pairs. ``stages_ms`` has the raw times of the parts of an inference, of runs of their own.
+    """
 
     times_ms: tuple[float, ...]
     cold_ms: dict[str, float]
+    rounds: tuple[int, ...] = ()
+    stages_ms: dict[str, tuple[float, ...]] = {}
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.rounds and sum(self.rounds) != len(self.times_ms):
+            raise ValueError(f"the rounds have {sum(self.rounds)} times, there are {len(self.times_ms)}")
+        return self
+
+    def by_round(self) -> list[tuple[float, ...]]:
+        """Return the times of each round; none for results of before rounds were kept."""
+        ends = list(accumulate(self.rounds, initial=0))
+        return [self.times_ms[begin:end] for begin, end in pairwise(ends)]
 
 
 class Parity(Record):
@@ -102,11 +129,14 @@ class Result(Record):
     reason: str | None = None
     placement: dict[str, int] | None = None
     latency: Latency | None = None
-    memory_mb: float | None = None
+    memory_mb: float | None = Field(default=None, description="peak resident set beyond the bare worker's")
     parity: Parity | None = None
     scores: tuple[Score, ...] = ()
     fingerprint: Fingerprint | None = None
     warnings: tuple[str, ...] = ()
+    runtime: dict[str, str] = Field(default={}, description="what ran it: version, interpreter, and its settings")
+    strays: tuple[str, ...] = Field(default=(), description="the nodes that ran elsewhere than on the device")
+    device_memory_mb: float | None = Field(default=None, description="of the device's own memory")
 
     @model_validator(mode="after")
     def _reason(self) -> Self:
@@ -119,6 +149,11 @@ class Result(Record):
         return self.model_dump_json(by_alias=True)
 
 
+def _several(threads: Any) -> Any:
+    """Take the one number of threads that a run had before there could be several."""
+    return (threads,) if isinstance(threads, int) else threads
+
+
 class RunConfig(Record):
     """What a run was asked to do. Data sets by name and split, without the folder they lie in."""
 
@@ -128,9 +163,12 @@ class RunConfig(Record):
     precisions: tuple[Precision, ...]
     data: tuple[str, ...]
     batches: tuple[int, ...]
-    threads: int
+    threads: Annotated[tuple[int, ...], BeforeValidator(_several)]
     limit: int | None
     only: Literal["latency", "accuracy"] | None
+    scenarios: tuple[Scenario, ...] = ("single",)
+    options: dict[str, str] = Field(default={}, description="of the backends, as --option gave them")
+    budget: float = Field(default=2.0, description="seconds of timed runs a case")
 
 
 class RunRecord(Record):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
-from bench import datasets
-from bench.devices import choose, known_backends
+from bench import backends, datasets
+from bench.backends import ANY, Declared
+from bench.devices import Chosen, called, choose, known_backends
 from bench.host import usable_cpus
 from bench.plan import plan
 from bench.process import WorkerProcess, open_worker
@@ -18,10 +19,10 @@ from bench.records import Case, Precision, RunConfig
 from bench.run import Request
 from bench.types import Split
 from converters.errors import BadInput
-from zoo.card import find_networks
+from zoo.card import Card, find_networks
 from zoo.store import mirror_folder
 
-LONGEST = 86_400
+SHORTEST, LONGEST = 0.01, 86_400
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
 
 
@@ -35,16 +36,21 @@ def resolve(arguments: argparse.Namespace, out: Path) -> Request:
     precisions = _precisions(arguments.precision)
     batches = tuple(dict.fromkeys(_positive(word, "--batch") for word in arguments.batch.split(",")))
     cpus = len(usable_cpus())
-    threads = cpus if arguments.threads is None else _positive(arguments.threads, "--threads")
-    if threads > cpus:
-        raise BadInput(f"--threads {threads}: this process may use {cpus} CPUs; give that many at most")
+    words = [str(cpus)] if arguments.threads is None else arguments.threads.split(",")
+    threads = tuple(dict.fromkeys(_positive(word, "--threads") for word in words))
+    if max(threads) > cpus:
+        raise BadInput(f"--threads {max(threads)}: this process may use {cpus} CPUs; give that many at most")
+    if not SHORTEST <= arguments.budget <= LONGEST:
+        raise BadInput(f"--budget {arguments.budget:g}: give seconds from {SHORTEST:g} to {LONGEST}")
+    options = _options(arguments.option or [], chosen)
     limit = None if arguments.limit is None else _positive(arguments.limit, "--limit")
     mirror = mirror_folder(arguments.mirror)
     if not 0 < arguments.timeout <= LONGEST:
         raise BadInput(f"--timeout {arguments.timeout:g}: give seconds above 0, at most {LONGEST}")
     splits = [] if arguments.only == "latency" else _splits(arguments.data or ["sample"], limit)
-    devices, refused, notes = choose(chosen, arguments.device, named=arguments.backend != "all")
-    for line in (*notes, *(f"{backend} is skipped: {reason}" for backend, reason in refused.items())):
+    forms = {card.format for card in cards.values()}
+    found = choose(chosen, arguments.device, forms, named=arguments.backend != "all")
+    for line in (*found.notes, *(f"{called(place)} is skipped: {reason}" for place, reason in found.refused.items())):
         print(line, file=sys.stderr)
     config = RunConfig(
         networks=tuple(cards),
@@ -56,14 +62,55 @@ def resolve(arguments: argparse.Namespace, out: Path) -> Request:
         threads=threads,
         limit=limit,
         only=arguments.only,
+        options=options,
+        budget=arguments.budget,
     )
-    planned = plan(config, cards, devices, refused, splits)
-    start = partial(_start, chosen, arguments.timeout)
-    return Request(config, cards, planned, splits, start, out, arguments.resume, mirror, tuple(notes))
+    declared = {backend: backends.declared(source) for backend, source in chosen.items()}
+    readers = {backend: tuple(said.needs) for backend, said in declared.items() if said.reads == "source"}
+    planned = plan(config, cards, found.devices, found.refused, readers, splits)
+    start = partial(_start, chosen, declared, found, cards, options, arguments.timeout)
+    return Request(
+        config, cards, planned, splits, start, frozenset(readers), out, arguments.resume, mirror, tuple(found.notes)
+    )
 
 
-def _start(sources: Mapping[str, str], timeout: float, case: Case) -> AbstractContextManager[WorkerProcess]:
-    return open_worker(sources[case.backend], case.device, case.threads, timeout)
+def _start(
+    sources: Mapping[str, str],
+    declared: Mapping[str, Declared],
+    found: Chosen,
+    cards: Mapping[str, Card],
+    options: Mapping[str, str],
+    timeout: float,
+    case: Case,
+) -> AbstractContextManager[WorkerProcess]:
+    form = cards[case.network].format if declared[case.backend].reads == "source" else ANY
+    return open_worker(
+        sources[case.backend],
+        case.device,
+        case.threads,
+        timeout,
+        python=found.pythons[(case.backend, form)],
+        options={name: value for name, value in options.items() if name in declared[case.backend].options},
+    )
+
+
+def _options(words: Sequence[str], chosen: Mapping[str, str]) -> dict[str, str]:
+    known: dict[str, dict[str, tuple[str, ...]]] = {}
+    for backend, source in chosen.items():
+        for name, values in backends.declared(source).options.items():
+            known.setdefault(name, {})[backend] = values
+    found: dict[str, str] = {}
+    for word in words:
+        name, _, value = word.partition("=")
+        if name not in known or any(value not in values for values in known[name].values()):
+            there = "; ".join(
+                f"{backend}: {option}={'|'.join(values)}"
+                for option, of in known.items()
+                for backend, values in of.items()
+            )
+            raise BadInput(f"--option {word!r}: of the backends of this run there are {there or 'no options'}")
+        found[name] = value
+    return found
 
 
 def _precisions(text: str) -> tuple[Precision, ...]:

@@ -6,7 +6,7 @@ Networks are fetched and built before anything is timed; one that cannot be had 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,12 +19,13 @@ from bench import accuracy, latency
 from bench.accuracy import Network
 from bench.host import git_commit, host, versions
 from bench.plan import Planned
-from bench.process import Start
+from bench.process import Model, Start
 from bench.progress import Display, short
 from bench.records import Case, Precision, Result, RunConfig, RunRecord
 from bench.results import RUN, ResultsFile, read_results, write_atomically
 from bench.resume import earlier, refuse_another, side_by_side, standing
 from bench.stopping import terminable, uninterrupted
+from bench.team import Team
 from bench.types import Split
 from converters.caffe.weights import read_mean
 from converters.errors import BAD_INPUT, CHECK_FAILED, DONE, INTERRUPTED, BadInput
@@ -33,7 +34,7 @@ from zoo.card import Card
 from zoo.download import Unreachable, sha256_of
 from zoo.golden import load as load_golden
 from zoo.parallel import cores
-from zoo.store import fetch_weights
+from zoo.store import fetch_graph, fetch_weights
 from zoo.variants import VARIANTS, built, calibration_of
 
 
@@ -47,13 +48,17 @@ class Missing:
 
 @dataclass(frozen=True)
 class Request:
-    """Everything a run needs, resolved. ``start`` starts the worker of a case."""
+    """Everything a run needs, resolved.
+
+    ``start`` starts the worker of a case; ``readers`` are the backends that read a network's original files.
+    """
 
     config: RunConfig
     cards: Mapping[str, Card]
     planned: Sequence[Planned]
     splits: Sequence[Split]
     start: Start
+    readers: frozenset[str]
     out: Path
     resume: bool
     mirror: Path | None
@@ -100,30 +105,55 @@ def _measure(
     request: Request, left: Sequence[Planned], networks: Mapping[str, Network | Missing], display: Display
 ) -> Generator[list[Result], None, None]:
     """Yield the results of cases as they are known, together those that were measured side by side."""
-    for _, group in groupby(left, lambda planned: side_by_side(planned.case)):
-        together = list(group)
-        network = networks[together[0].case.network]
-        for planned in together:
-            if planned.skip is not None:
-                yield [Result(case=planned.case, status="skipped", reason=planned.skip)]
-            elif isinstance(network, Missing):
-                yield [Result(case=planned.case, status=network.status, reason=network.reason)]
-        cases = [planned.case for planned in together if planned.skip is None]
-        if cases and isinstance(network, Network) and network.file(cases[0].precision) is None:
-            yield [Result(case=case, status="skipped", reason=_unbuilt(case)) for case in cases]
-        elif cases and isinstance(network, Network):
-            yield _measure_group(request, cases, network, partial(display.working, short(cases[0])))
+    for _, group in groupby(left, lambda planned: _same_workers(request.cards, planned.case)):
+        going: list[Case] = []
+        for planned in group:
+            why = _not_measured(planned, networks[planned.case.network])
+            if why is None:
+                going.append(planned.case)
+            else:
+                yield [why]
+        if going:
+            yield from _measure_group(request, going, networks, display)
+
+
+def _same_workers(cards: Mapping[str, Card], case: Case) -> tuple[str, str, int]:
+    return cards[case.network].name, case.precision, case.threads
+
+
+def _not_measured(planned: Planned, network: Network | Missing) -> Result | None:
+    case = planned.case
+    if planned.skip is not None:
+        return Result(case=case, status="skipped", reason=planned.skip)
+    if isinstance(network, Missing):
+        return Result(case=case, status=network.status, reason=network.reason)
+    if network.file(case.precision) is None:
+        return Result(case=case, status="skipped", reason=_unbuilt(case))
+    return None
 
 
 def _measure_group(
-    request: Request, cases: Sequence[Case], network: Network, tell: Callable[[str], None]
-) -> list[Result]:
-    if cases[0].kind == "latency":
-        model = network.file(cases[0].precision) or network.model
-        return latency.measure(cases, model, network.golden, request.start, tell)
-    (case,) = cases
-    split = next(s for s in request.splits if (s.dataset, s.split) == (case.dataset, case.split))
-    return [accuracy.measure(case, network, split, request.start, tell)]
+    request: Request, cases: Sequence[Case], networks: Mapping[str, Network | Missing], display: Display
+) -> Generator[list[Result], None, None]:
+    """Measure the cases of one graph, precision and number of threads, each backend's in one worker."""
+    network = networks[cases[0].network]
+    assert isinstance(network, Network)
+
+    def model(case: Case) -> Model:
+        return network.given(case, source=case.backend in request.readers)
+
+    with Team(request.start, model) as team:
+        for _, group in groupby(cases, side_by_side):
+            together = list(group)
+            tell = partial(display.working, short(together[0]))
+            if together[0].kind == "latency":
+                yield latency.measure(together, team, network.golden, tell, request.config.budget)
+                continue
+            for case in together:
+                fed = networks[case.network]
+                assert isinstance(fed, Network)
+                split = next(s for s in request.splits if (s.dataset, s.split) == (case.dataset, case.split))
+                yield [accuracy.measure(case, fed, split, team, tell)]
 
 
 def _unbuilt(case: Case) -> str:
@@ -159,9 +189,15 @@ def _network(
         mean_image = None
         if spec.mean_image is not None:
             mean_image = read_mean(fetch_weights(card, mirror, variant=spec.variant)[spec.mean_image])
-        return Network(name, card, model, spec, load_golden(card.name), mean_image, variants)
+        return Network(name, card, model, spec, load_golden(card.name), mean_image, variants, sources(card, mirror))
     except BadInput as error:
         return _missing(name, error)
+
+
+def sources(card: Card, mirror: Path | None) -> dict[str, Path]:
+    """Return the original files of a card's graph, by role."""
+    files = fetch_graph(card, mirror)
+    return {weights.role: files[weights.file] for weights in card.graph()}
 
 
 def _missing(name: str, error: BadInput) -> Missing:

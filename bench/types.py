@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,9 +16,35 @@ Feeds = dict[str, np.ndarray[Any, Any]]
 Run = Callable[[Feeds], Feeds]
 """One inference: host tensors in, host tensors out."""
 
+Stages = dict[str, float]
+"""Milliseconds of the parts of one inference: ``host_to_device``, ``inference``, ``device_to_host``."""
+
 
 class Unavailable(Exception):  # noqa: N818 - it says what it is
     """A backend cannot use the device that was asked for, or cannot prove that it does. Says why."""
+
+
+class Advice(StrEnum):
+    """What may be odd about a row; a warning begins with one of these words, and says what to do about it."""
+
+    UNSTEADY = "unsteady"
+    DRIFT = "drift"
+    OUTLIERS = "outliers"
+    FREQUENCY = "frequency"
+    LOAD = "load"
+    THROTTLED = "throttled"
+    FIRST_SLOW = "first-slow"
+    FEW_RUNS = "few-runs"
+    PARTIAL = "partial"
+    SKIPPED = "skipped"
+
+
+def _as_given(feeds: Feeds) -> Feeds:
+    return feeds
+
+
+def _none() -> tuple[str, ...]:
+    return ()
 
 
 @dataclass(frozen=True)
@@ -29,6 +56,14 @@ class Session:
     """after the first run: how many nodes ran where"""
     details: Mapping[str, str]
     """the choices that a runtime leaves open, such as engine or provider options"""
+    prepare: Callable[[Feeds], Feeds] = _as_given
+    """brings feeds, NCHW as in the ONNX file, into the layout that ``run`` takes; it is not timed"""
+    strays: Callable[[], tuple[str, ...]] = _none
+    """after the first run: the names of the nodes that ran elsewhere than on the device"""
+    staged: Callable[[Feeds], tuple[Feeds, Stages]] | None = None
+    """one run with the milliseconds of its stages, where the runtime can tell them apart"""
+    device_memory_mb: Callable[[], float | None] | None = None
+    """what the process holds of the device's own memory; None where nobody tells"""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """A worker: one fresh process that loads one model in one backend and runs or times it on request.
 
 It answers over a pipe of its own (``bench.wire``) and may run under another interpreter than the harness, so it imports
-only numpy, its runtime, and what of ours needs no more than those. Started as ``python -m bench.worker FD SPEC``.
+only numpy, its runtime, and what of ours needs no more than those. Started by `bench.process`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import gc
 import json
 import math
 import os
+import platform
 import resource
 import signal
 import statistics
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from time import perf_counter_ns
@@ -79,38 +80,45 @@ def peak_memory_mb() -> float:
 class Worker:
     """The requests a worker answers, each a method: ``probe``, ``load``, ``run``, ``warm_up``, ``time``."""
 
-    def __init__(self, backend: str, device: str, threads: int) -> None:
+    def __init__(self, backend: str, device: str, threads: int, options: Mapping[str, str]) -> None:
         """Import the backend's runtime, and time that."""
         self.baseline_mb = peak_memory_mb()
         start = perf_counter_ns()
         self.backend = import_backend(backend)
+        self.version = self.backend.version()
         self.import_ms = (perf_counter_ns() - start) / 1e6
         self.device = device
         self.threads = threads
+        self.options = options
         self.feeds: Feeds = {}
         self.session: Session | None = None
 
     def load(self, request: dict[str, Any], _: Arrays) -> Answer:
-        """Open the model. Answers with the runtime's version and the cold times so far."""
+        """Open ``model``, a path or one for each role. Answers with the runtime's version and the cold times so far."""
         if self.device not in self.backend.DEVICES:
             raise Unavailable(f"runs on {', '.join(self.backend.DEVICES)}, not on {self.device}")
+        given = request["model"]
+        model = {role: Path(path) for role, path in given.items()} if isinstance(given, dict) else Path(given)
         start = perf_counter_ns()
-        self.session = self.backend.load(Path(request["model"]), self.device, self.threads)
+        self.session = self.backend.load(model, self.device, self.threads, **self.options)
         load_ms = (perf_counter_ns() - start) / 1e6
-        return {"version": self.backend.version(), "cold_ms": {"import": self.import_ms, "load": load_ms}}, {}
+        cold_ms = {"import": self.import_ms, "load": load_ms}
+        return {"version": self.version, "python": platform.python_version(), "cold_ms": cold_ms}, {}
 
     def run(self, _: dict[str, Any], feeds: Arrays) -> Answer:
         """Run once; the feeds stay for the timing that follows. Answers with the outputs and where the nodes ran."""
         session = self._loaded()
-        self.feeds = feeds
+        self.feeds = session.prepare(feeds)
         start = perf_counter_ns()
-        outputs = session.run(feeds)
+        outputs = session.run(self.feeds)
         run_ms = (perf_counter_ns() - start) / 1e6
-        return {"run_ms": run_ms, "placement": session.placement(), "details": session.details}, outputs
+        told = {"placement": session.placement(), "strays": session.strays(), "details": session.details}
+        return {"run_ms": run_ms, **told}, outputs
 
     def predict(self, _: dict[str, Any], feeds: Arrays) -> Answer:
         """Run once and answer with the outputs alone."""
-        return {}, self._loaded().run(feeds)
+        session = self._loaded()
+        return {}, session.run(session.prepare(feeds))
 
     def warm_up(self, request: dict[str, Any], _: Arrays) -> Answer:
         """Run on the last feeds until the time is steady."""
@@ -121,7 +129,12 @@ class Worker:
         times = timed(
             self._loaded().run, self.feeds, request["count"], request["seconds"], request.get("most", math.inf)
         )
-        return {"times_ms": [t / 1e6 for t in times], "memory_mb": peak_memory_mb() - self.baseline_mb}, {}
+        told = self._loaded().device_memory_mb
+        memory = {
+            "memory_mb": peak_memory_mb() - self.baseline_mb,
+            "device_memory_mb": None if told is None else told(),
+        }
+        return {"times_ms": [t / 1e6 for t in times], **memory}, {}
 
     def _loaded(self) -> Session:
         if self.session is None:
@@ -148,14 +161,14 @@ def serve(pipe: Connection, worker: Callable[[], Worker]) -> None:
 
 
 def main() -> None:
-    """Entry point: the pipe's file descriptor, and the backend, device, threads and CPUs as JSON."""
+    """Entry point: the pipe's file descriptor, and the backend, device, threads, options and CPUs as JSON."""
     pipe = Connection(int(sys.argv[1]))
     spec = json.loads(sys.argv[2])
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: a stopped worker must not outlive the harness
         os.sched_setaffinity(0, spec["cpus"])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the harness's to handle
-    serve(pipe, lambda: Worker(spec["backend"], spec["device"], spec["threads"]))
+    serve(pipe, lambda: Worker(spec["backend"], spec["device"], spec["threads"], spec["options"]))
 
 
 if __name__ == "__main__":

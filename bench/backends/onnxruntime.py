@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-import onnxruntime as ort
-
 from bench.types import Feeds, Session, Unavailable
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 DEVICES = tuple(PROVIDERS)
-OPTIONS = {
+NEEDS = ("onnxruntime>=1.24 | onnxruntime-gpu>=1.24",)
+PROVIDER_OPTIONS = {
     "cpu": {},
     # TF32 would change the numbers; the exhaustive search is cuDNN's default in ONNX Runtime, stated to be recorded.
     "cuda": {"use_tf32": "0", "cudnn_conv_algo_search": "EXHAUSTIVE"},
@@ -24,6 +23,8 @@ OPTIONS = {
 
 def version() -> str:
     """Return the version of the installed ONNX Runtime."""
+    import onnxruntime as ort
+
     return str(ort.__version__)
 
 
@@ -32,6 +33,8 @@ def load(model: Path, device: str, threads: int) -> Session:
 
     Raises Unavailable when the device's provider is missing, cannot start, or did not get every node.
     """
+    import onnxruntime as ort
+
     provider = PROVIDERS[device]
     if provider not in ort.get_available_providers():
         raise Unavailable(
@@ -48,7 +51,7 @@ def load(model: Path, device: str, threads: int) -> Session:
     if device != "cpu":
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     try:
-        session = ort.InferenceSession(str(model), options, providers=[(provider, OPTIONS[device])])
+        session = ort.InferenceSession(str(model), options, providers=[(provider, PROVIDER_OPTIONS[device])])
     except Exception as error:
         if device == "cpu":
             raise
@@ -61,7 +64,7 @@ def load(model: Path, device: str, threads: int) -> Session:
     def run(feeds: Feeds) -> Feeds:
         return dict(zip(names, session.run(names, feeds), strict=True))
 
-    return Session(run, lambda: dict(placed), {"provider": provider, **OPTIONS[device]})
+    return Session(run, lambda: dict(placed), {"provider": provider, **PROVIDER_OPTIONS[device]})
 
 
 def _line(error: Exception) -> str:

@@ -11,20 +11,26 @@ import re
 from collections import Counter
 from pathlib import Path
 
-import cv2
-
 from bench.types import Feeds, Session, Unavailable
 
 DEVICES = ("cpu", "cuda")
+NEEDS = (
+    "opencv-python-headless>=4.10 | opencv-python>=4.10"
+    " | opencv-contrib-python-headless>=4.10 | opencv-contrib-python>=4.10",
+)
 
 
 def version() -> str:
     """Return the version of the installed OpenCV."""
+    import cv2
+
     return str(cv2.__version__)
 
 
 def load(model: Path, device: str, threads: int) -> Session:
     """Open ``model`` with ``threads`` threads. Raises Unavailable for any device but the CPU."""
+    import cv2
+
     if device != "cpu":
         raise Unavailable(_why_no_cuda())
     cv2.setNumThreads(threads)
@@ -48,6 +54,8 @@ def load(model: Path, device: str, threads: int) -> Session:
 
 
 def _why_no_cuda() -> str:
+    import cv2
+
     if not cv2.dnn.getAvailableTargets(cv2.dnn.DNN_BACKEND_CUDA):
         return f"OpenCV {version()} is built without the CUDA DNN backend (as every wheel is): use onnxruntime for cuda"
     if not cv2.cuda.getCudaEnabledDeviceCount():

@@ -26,7 +26,7 @@ def where_rows(run: RunRecord) -> list[Row]:
         "machine fingerprint": host["fingerprint"],
         "versions": ", ".join(f"{name} {version}" for name, version in run.versions.items()),
         "commit": run.git_commit or "not a checkout",
-        "threads": run.config.threads,
+        "threads": ", ".join(map(str, run.config.threads)),
     }
     return [{"": name, "value": value} for name, value in facts.items()]
 

@@ -99,8 +99,7 @@ def tiny_zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TinyZoo:
     monkeypatch.setattr(zoo.golden, "FOLDER", golden)
     monkeypatch.setattr(running, "cores", lambda: 1)  # no process of its own for a network that takes no time
     monkeypatch.setattr(latency, "ROUNDS", 2)
-    monkeypatch.setattr(latency, "ROUND_SECONDS", 0.01)
-    monkeypatch.setattr(latency, "WARM_UP_WINDOW", 0.005)
+    monkeypatch.setattr(latency, "LEAST_ROUNDS", 2)
     monkeypatch.setenv("ZOO_HOME", str(home))
     monkeypatch.setenv("ZOO_MIRROR", str(mirror))
     monkeypatch.setenv("PIP_NO_INDEX", "1")

@@ -10,13 +10,15 @@ from numpy.testing import assert_allclose
 from bench import accuracy
 from bench.datasets import fingerprint
 from bench.process import WorkerProcess, open_worker
+from bench.team import Team
 from bench.types import Sample
 
 
 def measured(network, split, batch=3):
     case = latency_case(kind="accuracy", dataset="own", split="all", batch=batch)
     start = partial(open_worker, case.backend, case.device, case.threads, 30)
-    return accuracy.measure(case, network, split, lambda _: start(), lambda _: None)
+    with Team(lambda _: start(), lambda case: network.given(case, source=False)) as team:
+        return accuracy.measure(case, network, split, team, lambda _: None)
 
 
 @pytest.mark.parametrize("batch", [1, 3, 13, 17])

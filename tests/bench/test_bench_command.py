@@ -15,15 +15,18 @@ import zoo.__main__
 import zoo.card
 import zoo.store
 import zoo.variants
-from bench import accuracy, latency, results
+from bench import accuracy, backends, latency, results
 from bench import run as running
 from bench.cli import main
+from bench.devices import Chosen, called
 from bench.results import RESULTS, read_results, read_run
 
 
 def bench_run(zoo, out, *more, data=True):
     faces = ["--data", f"csv={zoo.faces}"] if data else []
-    return main(["run", "--out", str(out), "--threads", "1", "--device", "cpu", *faces, *more])
+    backends = [] if "--backend" in more else ["--backend", "onnxruntime,opencv"]
+    always = ["--out", str(out), "--threads", "1", "--device", "cpu", "--budget", "0.02"]
+    return main(["run", *always, *faces, *backends, *more])
 
 
 def said(capsys):
@@ -70,14 +73,17 @@ def test_the_sample_is_the_default_data(tiny_zoo, tmp_path):
     assert {(r.case.dataset, r.case.split, r.fingerprint.n) for r in results} == {("sample", "all", 5)}
 
 
+def declared_forms(name):
+    return [form for form in backends.declared(name).needs if form in (backends.ANY, "caffe")]
+
+
 def test_cuda_that_cannot_be_proved_is_exit_3_one_line_a_backend_and_no_row(tiny_zoo, tmp_path, capsys):
     out = tmp_path / "out"
     assert main(["run", "--out", str(out), "--device", "cuda"]) == 3
     lines = said(capsys)
     assert lines[0].startswith("error: not usable on this machine")
-    assert lines[1].strip().startswith("onnxruntime on cuda: ")
-    assert lines[2].strip().startswith("opencv on cuda: ")
-    assert len(lines) == 3
+    told = [line.strip().partition(" on cuda: ")[0] for line in lines[1:]]
+    assert told == [called((name, form)) for name in backends.names(listed=True) for form in declared_forms(name)]
     assert not out.exists()
 
 
@@ -95,11 +101,13 @@ def test_with_all_backends_one_that_is_not_usable_is_skipped_with_its_reason(tin
     monkeypatch.setattr(
         bench.devices,
         "probe",
-        lambda b, d: probe(b, d) if b == "opencv" else bench.devices.Probe(b, d, None, "gone fishing"),
+        lambda b, d, f: probe(b, d, f) if b == "opencv" else bench.devices.Probe(b, d, f, None, "gone fishing"),
     )
-    assert bench_run(tiny_zoo, tmp_path / "out", "--only", "latency", "--zoo", "tiny") == 0
+    assert bench_run(tiny_zoo, tmp_path / "out", "--only", "latency", "--zoo", "tiny", "--backend", "all") == 0
     rows = {r.case.backend: (r.status, r.reason) for r in read_results(tmp_path / "out")}
-    assert rows == {"opencv": ("ok", None), "onnxruntime": ("skipped", "gone fishing")}
+    assert rows.pop("opencv") == ("ok", None)
+    assert rows["onnxruntime"] == ("skipped", "gone fishing")
+    assert {status for status, _ in rows.values()} == {"skipped"}
     assert "gone fishing" in (tmp_path / "out" / "report.md").read_text()
 
 
@@ -139,13 +147,18 @@ def test_a_worker_that_dies_is_one_failed_row_and_the_run_goes_on(
     import bench.request
 
     monkeypatch.setenv("FAULT", fault)  # the real runtimes know nothing of it
-    monkeypatch.setattr(bench.request, "choose", lambda chosen, *_, **__: (dict.fromkeys(chosen, "cpu"), {}, []))
+    monkeypatch.setattr(bench.request, "choose", believed)
     arguments = ("--only", "latency", "--zoo", "tiny", "--backend", f"{dying(tmp_path)},onnxruntime")
     assert bench_run(tiny_zoo, tmp_path / "out", *arguments) == 1
     first, second = read_results(tmp_path / "out")
     assert (first.status, second.status) == ("failed", "ok")
     assert reason in first.reason
     assert reason in (tmp_path / "out" / "report.md").read_text()
+
+
+def believed(chosen, *_, **__):
+    here = {(backend, backends.ANY): Path(sys.executable) for backend in chosen}
+    return Chosen(dict.fromkeys(chosen, "cpu"), pythons=here)
 
 
 def dying(tmp_path: Path) -> Path:
@@ -244,7 +257,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tiny_zoo, tmp_path, monkeypat
             raise OSError(28, "No space left on device")
         real(descriptor)
 
-    assert main(["run", "--out", str(tmp_path / "first"), "--only", "latency", "--zoo", "tiny"]) == 0  # builds it
+    assert bench_run(tiny_zoo, tmp_path / "first", "--only", "latency", "--zoo", "tiny") == 0  # builds it
     monkeypatch.setattr(results.os, "fsync", full)
     out = tmp_path / "out"
     assert bench_run(tiny_zoo, out, "--only", "latency", "--zoo", "tiny", "--batch", "1,2") == 2
@@ -291,8 +304,11 @@ def test_nothing_that_can_be_run_is_exit_2(tiny_zoo, tmp_path):
         (("--precision", "fp8"), "--precision 'fp8': there are fp32, fp16, int8"),
         (("--batch", "1,zero"), "--batch 'zero': give whole numbers from 1"),
         (("--batch", "0"), "--batch '0': give whole numbers from 1"),
-        (("--threads", "-1"), "--threads -1: give whole numbers from 1"),
+        (("--threads", "-1"), "--threads '-1': give whole numbers from 1"),
         (("--threads", "4096"), "--threads 4096: this process may use"),
+        (("--threads", "1,x"), "--threads 'x': give whole numbers from 1"),
+        (("--budget", "0"), "--budget 0: give seconds from 0.01"),
+        (("--option", "speed=11"), "--option 'speed=11': of the backends of this run there are"),
         (("--timeout", "0"), "--timeout 0: give seconds above 0"),
         (("--timeout", "nan"), "--timeout nan: give seconds above 0"),
         (("--timeout", "1e30"), "--timeout 1e+30: give seconds above 0"),
@@ -478,7 +494,7 @@ def test_sigterm_is_what_ctrl_c_is(tiny_zoo, tmp_path, monkeypatch):
 def test_a_batch_size_named_twice_is_measured_once(tiny_zoo, tmp_path):
     assert bench_run(tiny_zoo, tmp_path / "out", "--only", "latency", "--zoo", "tiny", "--batch", "2,1,2") == 0
     lines = (tmp_path / "out" / RESULTS).read_text().splitlines()
-    assert [json.loads(line)["case"]["batch"] for line in lines] == [2, 2, 1, 1]
+    assert [json.loads(line)["case"]["batch"] for line in lines] == [1, 1, 2, 2]
 
 
 def test_a_backend_of_the_users_own_stands_by_its_name_and_content_not_by_its_path(tiny_zoo, tmp_path, monkeypatch):

@@ -170,7 +170,7 @@ def test_a_network_of_images_is_skipped_and_says_why(tmp_path):
         networks=tuple(cards), backends=("onnxruntime",), device="cpu", precisions=("fp32",), data=(), batches=(1,),
         threads=1, limit=None, only="accuracy",
     )  # fmt: skip
-    (planned,) = plan(config, cards, {"onnxruntime": "cpu"}, {}, [split])
+    (planned,) = plan(config, cards, {"onnxruntime": "cpu"}, {}, {}, [split])
     assert planned.skip == "features:all holds features (add_98), and the network wants images"
 
 

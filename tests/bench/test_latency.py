@@ -9,13 +9,12 @@ from bench_cases import FAULTY, latency_case
 
 from bench import latency
 from bench.process import WorkerProcess, open_worker
+from bench.team import Team
 
 
 @pytest.fixture(autouse=True)
 def short_rounds(monkeypatch):
     monkeypatch.setattr(latency, "ROUNDS", 4)
-    monkeypatch.setattr(latency, "ROUND_SECONDS", 0.01)
-    monkeypatch.setattr(latency, "WARM_UP_WINDOW", 0.005)
 
 
 def measured(cases, network, timeout=30):
@@ -24,7 +23,8 @@ def measured(cases, network, timeout=30):
     def start(case):
         return open_worker(case.backend, case.device, case.threads, timeout if case.backend == FAULTY else 120)
 
-    return latency.measure(cases, network.model, network.golden, start, lambda _: None)
+    with Team(start, lambda case: network.given(case, source=False)) as team:
+        return latency.measure(cases, team, network.golden, lambda _: None, budget=0.04)
 
 
 def test_an_ok_row_keeps_every_time_and_its_proof(network):

@@ -20,7 +20,7 @@ class Answering:
     def ask(self, do, feeds):
         batch = len(next(iter(feeds.values())))
         outputs = {name: value + np.float32(self.by) for name, value in self.golden.cycle(batch)[1].items()}
-        return {"placement": {"here": 1}, "run_ms": 1.0}, outputs
+        return {"placement": {"here": 1}, "strays": [], "details": {}, "run_ms": 1.0}, outputs
 
 
 def golden_of(tmp_path, monkeypatch, output, kind="output"):
@@ -56,8 +56,7 @@ def test_what_passes_depends_on_precision_and_size(tmp_path, monkeypatch, output
     golden = golden_of(tmp_path, monkeypatch, outputs)
     case = latency_case(precision=precision, batch=batch)
     if passes:
-        parity, _, _ = first_run(Answering(golden, by), golden, case)
-        assert parity.max_abs == pytest.approx(by, rel=1e-2)
+        assert first_run(Answering(golden, by), golden, case).parity.max_abs == pytest.approx(by, rel=1e-2)
     else:
         with pytest.raises(Differs, match=f"at batch {batch}"):
             first_run(Answering(golden, by), golden, case)
@@ -82,7 +81,7 @@ def test_the_rows_of_a_detector_follow_their_images_into_any_batch(tmp_path, mon
 def test_a_row_too_few_is_no_parity(tmp_path, monkeypatch):
     golden = golden_of(tmp_path, monkeypatch, rows_of(0, 0, 1, 2, 3, 4, 5, 6, 7), kind="found")
     worker = Answering(golden, 0)
-    assert first_run(worker, golden, latency_case(batch=3))[0].max_abs == 0
+    assert first_run(worker, golden, latency_case(batch=3)).parity.max_abs == 0
     one_less = Answering(golden_of(tmp_path, monkeypatch, rows_of(0, 1, 2, 3, 4, 5, 6, 7), kind="found"), 0)
     with pytest.raises(Differs, match="by inf"):
         first_run(one_less, golden, latency_case(batch=3))

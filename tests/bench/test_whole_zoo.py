@@ -25,6 +25,7 @@ from bench.plan import plan
 from bench.process import open_worker
 from bench.records import RunConfig
 from bench.report.scores import score_tables
+from bench.team import Team
 from bench.types import Sample, Split
 from zoo.card import Card, all_cards, find_card
 from zoo.download import Unreachable
@@ -153,7 +154,17 @@ def split(tmp_path):
 
 def measured(network, split, backend="onnxruntime", batch=4):
     case = latency_case(backend, network=network.name, kind="accuracy", dataset="own", split="all", batch=batch)
-    return accuracy.measure(case, network, split, _start, lambda _: None)
+    with team_of(network.model) as team:
+        return accuracy.measure(case, network, split, team, lambda _: None)
+
+
+def team_of(model):
+    return Team(_start, lambda _: str(model))
+
+
+def timed(cases, model, golden):
+    with team_of(model) as team:
+        return latency.measure(cases, team, golden, lambda _: None, budget=0.02)
 
 
 def _start(case):
@@ -208,10 +219,9 @@ def test_a_crop_in_the_wrong_input_is_another_score(network, split):
 
 @pytest.mark.parametrize("batch", [1, 3, 13])
 def test_latency_feeds_every_input_at_the_batch_size(network, monkeypatch, batch):
-    for name, value in (("ROUNDS", 2), ("ROUND_SECONDS", 0.01), ("WARM_UP_WINDOW", 0.005)):
-        monkeypatch.setattr(latency, name, value)
+    monkeypatch.setattr(latency, "ROUNDS", 2)
     cases = [latency_case(b, network="knowing", batch=batch) for b in ("onnxruntime", "opencv")]
-    for result in latency.measure(cases, network.model, network.golden, _start, lambda _: None):
+    for result in timed(cases, network.model, network.golden):
         assert (result.status, result.reason) == ("ok", None)
         assert result.parity.max_abs < 1e-4
 
@@ -219,7 +229,7 @@ def test_latency_feeds_every_input_at_the_batch_size(network, monkeypatch, batch
 def planned(cards, splits):
     values = {"backends": ("onnxruntime",), "device": "cpu", "precisions": ("fp32",), "data": (), "batches": (1,)}
     config = RunConfig(networks=tuple(cards), threads=1, limit=None, only=None, **values)
-    return plan(config, cards, {"onnxruntime": "cpu"}, {}, splits)
+    return plan(config, cards, {"onnxruntime": "cpu"}, {}, {}, splits)
 
 
 def test_seeded_networks_and_detectors_are_timed_but_not_scored(split):
@@ -260,11 +270,11 @@ def test_a_detector_whose_rows_follow_from_the_faces_is_compared_and_timed(mirro
         model = build(find_card("res10-ssd-face"), mirror)
     except Unreachable as error:
         pytest.skip(str(error))
-    for name, value in (("ROUNDS", 2), ("ROUND_SECONDS", 0.01), ("ROUND_RUNS", 1), ("WARM_UP_WINDOW", 0.005)):
+    for name, value in (("ROUNDS", 2), ("ROUND_RUNS", 1)):
         monkeypatch.setattr(latency, name, value)
     golden = zoo.golden.load("res10-ssd-face")
     cases = [latency_case(backend, network=golden.name, batch=batch) for backend in ("onnxruntime", "opencv")]
-    ours, other = latency.measure(cases, model, golden, _start, lambda _: None)
+    ours, other = timed(cases, model, golden)
     assert (ours.status, ours.reason) == ("ok", None)
     assert ours.parity.max_abs < 1e-4
     if OPENCV_4:
