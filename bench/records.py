@@ -21,6 +21,11 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, ser_json_inf_nan="strings")
 
 
+def _empty(value: object) -> bool:
+    """Whether a field beyond the contract is left out of a line."""
+    return not value
+
+
 Scenario = Literal["single", "batch", "offline", "server"]
 """How requests come: one after the other, in growing batches, a whole split at once, or at random times."""
 
@@ -40,7 +45,7 @@ class Case(Record):
     kind: Literal["latency", "accuracy"]
     dataset: str | None = None
     split: str | None = None
-    scenario: Scenario | None = None
+    scenario: Scenario | None = Field(default=None, exclude_if=_empty)
 
     def __str__(self) -> str:
         """Return the case as one line for a person."""
@@ -59,8 +64,8 @@ class Latency(Record):
 
     times_ms: tuple[float, ...]
     cold_ms: dict[str, float]
-    rounds: tuple[int, ...] = ()
-    stages_ms: dict[str, tuple[float, ...]] = {}
+    rounds: tuple[int, ...] = Field(default=(), exclude_if=_empty)
+    stages_ms: dict[str, tuple[float, ...]] = Field(default={}, exclude_if=_empty)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -134,9 +139,13 @@ class Result(Record):
     scores: tuple[Score, ...] = ()
     fingerprint: Fingerprint | None = None
     warnings: tuple[str, ...] = ()
-    runtime: dict[str, str] = Field(default={}, description="what ran it: version, interpreter, and its settings")
-    strays: tuple[str, ...] = Field(default=(), description="the nodes that ran elsewhere than on the device")
-    device_memory_mb: float | None = Field(default=None, description="of the device's own memory")
+    runtime: dict[str, str] = Field(
+        default={}, exclude_if=_empty, description="what ran it: version, interpreter, and its settings"
+    )
+    strays: tuple[str, ...] = Field(
+        default=(), exclude_if=_empty, description="the nodes that ran elsewhere than on the device"
+    )
+    device_memory_mb: float | None = Field(default=None, exclude_if=_empty, description="of the device's own memory")
 
     @model_validator(mode="after")
     def _reason(self) -> Self:
