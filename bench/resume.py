@@ -13,17 +13,21 @@ from bench.types import Split
 from converters.errors import BadInput
 
 
-def earlier(out: Path, *, resume: bool) -> RunRecord | None:
-    """Make the folder ``out`` and return the run that it holds, None if it holds no results.
-
-    Raises BadInput when it cannot be made, or holds results and ``resume`` was not asked for.
-    """
+def make_folder(out: Path) -> None:
+    """Make the folder ``out``. Raises BadInput when it cannot be made."""
     if out.exists() and not out.is_dir():
         raise BadInput(f"--out {out}: is a file; give a folder")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadInput(f"--out {out}: {error.strerror}") from error
+
+
+def earlier(out: Path, *, resume: bool) -> RunRecord | None:
+    """Return the run that the folder ``out`` holds, None if it holds no results.
+
+    Raises BadInput when it holds results and ``resume`` was not asked for.
+    """
     if not (out / RESULTS).exists():
         return None
     if not resume:

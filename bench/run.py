@@ -23,7 +23,7 @@ from bench.process import Model, Start
 from bench.progress import Display, short
 from bench.records import Case, Precision, Result, RunConfig, RunRecord
 from bench.results import RUN, ResultsFile, read_results, write_atomically
-from bench.resume import earlier, refuse_another, side_by_side, standing
+from bench.resume import earlier, make_folder, refuse_another, side_by_side, standing
 from bench.stopping import terminable, uninterrupted
 from bench.team import Team
 from bench.types import Split
@@ -33,6 +33,7 @@ from zoo.build_command import build_all
 from zoo.card import Card
 from zoo.download import Unreachable, sha256_of
 from zoo.golden import load as load_golden
+from zoo.lock import alone
 from zoo.parallel import cores
 from zoo.store import fetch_graph, fetch_weights
 from zoo.variants import VARIANTS, built, calibration_of
@@ -72,6 +73,12 @@ def run(request: Request) -> int:
     130 after Ctrl-C or SIGTERM, when the cases not yet run are skipped with that reason.
     Raises BadInput when ``out`` cannot be used.
     """
+    make_folder(request.out)
+    with alone(request.out / ".lock", "is measuring into this folder", wait=False):
+        return _run(request)
+
+
+def _run(request: Request) -> int:
     before = earlier(request.out, resume=request.resume)
     if before is not None:
         refuse_another(request.out, before, _record(request, {}))
@@ -85,7 +92,11 @@ def run(request: Request) -> int:
     file = ResultsFile(request.out, kept)
     left = [p for p in request.planned if p.case not in {r.case for r in kept}]
     finished = list(kept)
-    with Display(len(left)) as display, terminable(), closing(_measure(request, left, networks, display)) as measured:
+    with (
+        Display([p.case for p in left]) as display,
+        terminable(),
+        closing(_measure(request, left, networks, display)) as measured,
+    ):
         try:
             for results in measured:
                 finished += results
@@ -146,6 +157,7 @@ def _measure_group(
         for _, group in groupby(cases, side_by_side):
             together = list(group)
             tell = partial(display.working, short(together[0]))
+            display.started(together)
             if together[0].kind == "latency":
                 yield latency.measure(together, team, network.golden, tell, request.config.budget)
                 continue

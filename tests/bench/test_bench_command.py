@@ -512,3 +512,26 @@ def test_a_backend_of_the_users_own_stands_by_its_name_and_content_not_by_its_pa
 def test_nothing_but_skipped_cases_is_exit_2(tiny_zoo, tmp_path, capsys):
     assert bench_run(tiny_zoo, tmp_path / "out", "--only", "latency", "--precision", "int8") == 2
     assert "nothing was measured" in errors(capsys)[-1]
+
+
+def test_two_runs_in_one_folder_are_refused_and_the_first_goes_on(tiny_zoo, tmp_path, monkeypatch, capsys):
+    out, codes, measure = tmp_path / "out", [], latency.measure
+
+    def measuring(*arguments):
+        if not codes:
+            codes.append(bench_run(tiny_zoo, out, "--only", "latency", "--zoo", "tiny", "--resume"))
+        return measure(*arguments)
+
+    monkeypatch.setattr(latency, "measure", measuring)
+    assert bench_run(tiny_zoo, out, "--only", "latency", "--zoo", "tiny") == 0
+    assert codes == [2]
+    assert f"error: {out}: another process is measuring into this folder; wait for it, or end it" in said(capsys)
+    assert {r.status for r in read_results(out)} == {"ok"}
+    assert not (out / ".lock").exists()
+
+
+def test_a_folder_whose_run_was_killed_is_free_again(tiny_zoo, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / ".lock").write_text("")  # what a killed run leaves: the kernel has let go of it
+    assert bench_run(tiny_zoo, out, "--only", "latency", "--zoo", "tiny") == 0
