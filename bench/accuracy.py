@@ -85,7 +85,7 @@ def measure(case: Case, network: Network, split: Split, team: Team, tell: Callab
         "status": "ok",
         "reason": None,
         "scores": tuple(found),
-        "warnings": _listed(unreadable, len(split.samples)),
+        "warnings": listed(unreadable, len(split.samples)),
     }
     return blank.model_copy(update=noted)
 
@@ -133,7 +133,8 @@ def _checked(name: str, output: Array | None, batch: int, before: int) -> Array:
     raise WorkerFailed(f"output {name!r} {what}, after {before} images: nothing was scored")
 
 
-def _listed(unreadable: Sequence[str], total: int) -> tuple[str, ...]:
+def listed(unreadable: Sequence[str], total: int) -> tuple[str, ...]:
+    """Return the warning that names the images of ``total`` that could not be read; none where all could."""
     if not unreadable:
         return ()
     more = f"; and {len(unreadable) - LISTED} more" if len(unreadable) > LISTED else ""

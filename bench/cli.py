@@ -39,6 +39,19 @@ def _parser() -> Parser:
     run.add_argument(
         "--option", action="append", metavar="NAME=VALUE", help="an option of the backends; doctor lists them"
     )
+    run.add_argument(
+        "--scenario",
+        default="single",
+        metavar="single,batch,offline,server",
+        help="how requests come (default: single)",
+    )
+    run.add_argument("--max-batch", default=64, metavar="N", help="the largest batch of --scenario batch (default: 64)")
+    run.add_argument(
+        "--limit-ms",
+        type=float,
+        metavar="MS",
+        help="what --scenario server has to meet (default: 10 times the median of the fastest backend)",
+    )
     run.add_argument("--limit", type=int, metavar="N", help="score on N images of each split only")
     run.add_argument("--only", choices=("latency", "accuracy"), help="measure just this")
     run.add_argument("--out", type=Path, metavar="DIR", help="default: runs/<date and time>")

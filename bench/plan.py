@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
+from bench import scenarios
 from bench.backends import ANY
 from bench.records import Case, RunConfig
 from bench.types import Split
@@ -48,6 +49,8 @@ def plan(
             skip = _unsourced(case, card, readers[case.backend]) or skip
         if skip is None and case.kind == "accuracy":
             skip = _unscored(card, next(s for s in splits if _is(s, case)))
+        if skip is None and case.kind == "latency" and case.dataset is not None:
+            skip = _featured(next(s for s in splits if _is(s, case)))
         planned.append(Planned(case, skip))
     places = {key: place for place, key in reversed(list(enumerate(map(_workers(networks), planned))))}
     return sorted(planned, key=lambda one: places[_workers(networks)(one)])
@@ -73,7 +76,9 @@ def _cases(
     for name, card in networks.items():
         kinds: list[dict[str, object]] = []
         if config.only != "accuracy" and first_of_graph[card.name] == name:
-            kinds += [{"kind": "latency", "batch": batch} for batch in sorted(config.batches)]
+            kinds += [
+                fields for scenario in config.scenarios for fields in scenarios.named(scenario).cases(config, splits)
+            ]
         if config.only != "latency":
             scored = {"kind": "accuracy", "batch": ACCURACY_BATCH}
             kinds += [{**scored, "dataset": split.dataset, "split": split.split} for split in splits]
@@ -91,10 +96,14 @@ def _unscored(card: Card, split: Split) -> str | None:
         return "its weights are random (seeded): nobody has published any, so there is no accuracy to measure"
     if not card.heads:
         return f"it is for {card.purpose} and has no head for age or gender"
+    return _featured(split) or _unlabelled(card.heads, split)
+
+
+def _featured(split: Split) -> str | None:
     taps = sorted({tap for sample in split.samples for tap in sample.features})
     if taps:
         return f"{split.dataset}:{split.split} holds features ({', '.join(taps)}), and the network wants images"
-    return _unlabelled(card.heads, split)
+    return None
 
 
 def _unlabelled(heads: Sequence[Head], split: Split) -> str | None:

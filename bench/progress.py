@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from bench.points import headline
 from bench.records import Case, Result
 
 if TYPE_CHECKING:
@@ -110,5 +111,7 @@ def _figure(result: Result) -> str:
     if result.latency is not None:
         times = sorted(result.latency.times_ms)
         return f": p50 {times[len(times) // 2]:.2f} ms"
+    if result.points:
+        return f": {headline(result.points)}"
     own = [s for s in result.scores if not s.derived] or list(result.scores)
     return "".join(f": {s.task} {s.metric} {s.value:.4f}" for s in own[:1])

@@ -59,7 +59,8 @@ class Latency(Record):
     """Raw times of single runs in ms, in the order they were taken; cold start in ms by stage.
 
     ``rounds`` says how many of the times belong to each round, in order; the rounds of cases that were measured side by
-    side are pairs. ``stages_ms`` has the raw times of the parts of an inference, of runs of their own.
+    side are pairs. ``stages_ms`` has the raw times of the parts of an inference, of runs of their own (`bench.stages`):
+    ``decode`` and ``prepare`` of one image each, the others of one run of the case's batch size.
     """
 
     times_ms: tuple[float, ...]
@@ -85,6 +86,31 @@ class Parity(Record):
     reference: str
     max_abs: float
     max_rel: float
+
+
+class Point(Record):
+    """One step of a scenario: raw times in ms, each of ``images`` images that went through in batches of ``batch``.
+
+    In ``batch`` a time is one run, and ``rounds`` are as in `Latency`. In ``offline`` it is a pass over images, all of
+    it (``overlapped``) or only one ``part`` of the work. In ``server`` it is the time from the arrival of a request to
+    its answer, without its time in the queue in ``service_ms``; of the ``requests`` that were due those without a time
+    were not answered before the trial was broken off. ``judged`` is the percentile that is held against ``limit_ms``.
+    The first point of ``server`` has no rate: there, each request came when the one before it was answered.
+    """
+
+    batch: int
+    images: int
+    times_ms: tuple[float, ...]
+    rounds: tuple[int, ...] = Field(default=(), exclude_if=_empty)
+    part: Literal["overlapped", "decode", "inference"] | None = Field(default=None, exclude_if=_empty)
+    rate_per_s: float | None = Field(default=None, exclude_if=_empty)
+    requests: int | None = Field(default=None, exclude_if=_empty)
+    service_ms: tuple[float, ...] = Field(default=(), exclude_if=_empty)
+    limit_ms: float | None = Field(default=None, exclude_if=_empty)
+    judged: int | None = Field(default=None, exclude_if=_empty)
+    memory_mb: float | None = Field(default=None, exclude_if=_empty)
+    device_memory_mb: float | None = Field(default=None, exclude_if=_empty)
+    parity: Parity | None = Field(default=None, exclude_if=_empty)
 
 
 class Confusion(Record):
@@ -146,6 +172,9 @@ class Result(Record):
         default=(), exclude_if=_empty, description="the nodes that ran elsewhere than on the device"
     )
     device_memory_mb: float | None = Field(default=None, exclude_if=_empty, description="of the device's own memory")
+    points: tuple[Point, ...] = Field(
+        default=(), exclude_if=_empty, description="of a scenario other than single; a failed one has those before"
+    )
 
     @model_validator(mode="after")
     def _reason(self) -> Self:
@@ -178,6 +207,8 @@ class RunConfig(Record):
     scenarios: tuple[Scenario, ...] = ("single",)
     options: dict[str, str] = Field(default={}, description="of the backends, as --option gave them")
     budget: float = Field(default=2.0, description="seconds of timed runs a case")
+    max_batch: int = Field(default=64, description="the largest size of the scenario batch")
+    limit_ms: float | None = Field(default=None, description="of the scenario server; None: by the fastest backend")
 
 
 class RunRecord(Record):

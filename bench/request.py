@@ -8,14 +8,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
+from typing import cast
 
-from bench import backends, datasets
+from bench import backends, datasets, scenarios
 from bench.backends import ANY, Declared
 from bench.devices import Chosen, called, choose, known_backends
 from bench.host import usable_cpus
 from bench.plan import plan
 from bench.process import WorkerProcess, open_worker
-from bench.records import Case, Precision, RunConfig
+from bench.records import Case, Precision, RunConfig, Scenario
 from bench.run import Request
 from bench.types import Split
 from converters.errors import BadInput
@@ -47,7 +48,11 @@ def resolve(arguments: argparse.Namespace, out: Path) -> Request:
     mirror = mirror_folder(arguments.mirror)
     if not 0 < arguments.timeout <= LONGEST:
         raise BadInput(f"--timeout {arguments.timeout:g}: give seconds above 0, at most {LONGEST}")
-    splits = [] if arguments.only == "latency" else _splits(arguments.data or ["sample"], limit)
+    if arguments.limit_ms is not None and not 0 < arguments.limit_ms <= LONGEST * 1000:
+        raise BadInput(f"--limit-ms {arguments.limit_ms:g}: give milliseconds above 0, at most {LONGEST * 1000}")
+    wanted = _scenarios(arguments.scenario, arguments.only)
+    needed = arguments.only != "latency" or "offline" in wanted
+    splits = _splits(arguments.data or ["sample"], limit) if needed else []
     forms = {card.format for card in cards.values()}
     found = choose(chosen, arguments.device, forms, named=arguments.backend != "all")
     for line in (*found.notes, *(f"{called(place)} is skipped: {reason}" for place, reason in found.refused.items())):
@@ -62,8 +67,11 @@ def resolve(arguments: argparse.Namespace, out: Path) -> Request:
         threads=threads,
         limit=limit,
         only=arguments.only,
+        scenarios=wanted,
         options=options,
         budget=arguments.budget,
+        max_batch=_positive(arguments.max_batch, "--max-batch"),
+        limit_ms=arguments.limit_ms,
     )
     declared = {backend: backends.declared(source) for backend, source in chosen.items()}
     readers = {backend: tuple(said.needs) for backend, said in declared.items() if said.reads == "source"}
@@ -111,6 +119,16 @@ def _options(words: Sequence[str], chosen: Mapping[str, str]) -> dict[str, str]:
             raise BadInput(f"--option {word!r}: of the backends of this run there are {there or 'no options'}")
         found[name] = value
     return found
+
+
+def _scenarios(text: str, only: str | None) -> tuple[Scenario, ...]:
+    words = [word.strip() for word in text.split(",")]
+    there = cast("tuple[Scenario, ...]", scenarios.names())
+    if wrong := [word for word in words if word not in there]:
+        raise BadInput(f"--scenario {wrong[0]!r}: there are {', '.join(there)}")
+    if only == "accuracy" and words != ["single"]:
+        raise BadInput(f"--scenario {text}: with --only accuracy nothing is timed; leave one of them out")
+    return tuple(name for name in there if name in words)
 
 
 def _precisions(text: str) -> tuple[Precision, ...]:

@@ -60,8 +60,12 @@ def standing(results: Sequence[Result], planned: Sequence[Planned], splits: Sequ
 
 
 def side_by_side(case: Case) -> Case:
-    """Return the same for cases that are measured in turns: those of latency that differ in their backend alone."""
-    return case.model_copy(update={"backend": "", "device": ""} if case.kind == "latency" else {})
+    """Return the same for cases that are measured in turns: those of latency that differ in their backend alone.
+
+    A pass over a whole split is measured alone.
+    """
+    in_turns = case.kind == "latency" and case.scenario != "offline"
+    return case.model_copy(update={"backend": "", "device": ""} if in_turns else {})
 
 
 def _same_split(result: Result, splits: Sequence[Split]) -> bool:

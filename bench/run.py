@@ -15,7 +15,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
-from bench import accuracy, latency
+from bench import accuracy, scenarios
 from bench.accuracy import Network
 from bench.host import git_commit, host, versions
 from bench.plan import Planned
@@ -159,7 +159,8 @@ def _measure_group(
             tell = partial(display.working, short(together[0]))
             display.started(together)
             if together[0].kind == "latency":
-                yield latency.measure(together, team, network.golden, tell, request.config.budget)
+                given = scenarios.Given(together, network, team, request.splits, request.config, tell)
+                yield scenarios.named(together[0].scenario).measure(given)
                 continue
             for case in together:
                 fed = networks[case.network]

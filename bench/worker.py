@@ -22,8 +22,9 @@ from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
 
+from bench.arrivals import answered
 from bench.backends import import_backend
-from bench.types import Feeds, Run, Session, Unavailable
+from bench.types import Feeds, Run, Session, Stages, Unavailable
 from bench.wire import Arrays, receive, send
 
 Answer = tuple[dict[str, Any], Arrays]
@@ -78,7 +79,10 @@ def peak_memory_mb() -> float:
 
 
 class Worker:
-    """The requests a worker answers, each a method: ``probe``, ``load``, ``run``, ``warm_up``, ``time``."""
+    """The requests a worker answers, each a method.
+
+    ``load``, ``run``, ``predict``, ``warm_up``, ``time``, ``stages``, ``serve``.
+    """
 
     def __init__(self, backend: str, device: str, threads: int, options: Mapping[str, str]) -> None:
         """Import the backend's runtime, and time that."""
@@ -135,6 +139,37 @@ class Worker:
             "device_memory_mb": None if told is None else told(),
         }
         return {"times_ms": [t / 1e6 for t in times], **memory}, {}
+
+    def stages(self, request: dict[str, Any], _: Arrays) -> Answer:
+        """Time the stages of runs on the last feeds, in ms each.
+
+        Where the backend does not tell them apart the whole run is ``inference`` on the CPU, and ``run`` elsewhere:
+        there it has the copies in it.
+        """
+        session, found = self._loaded(), list[Stages]()
+        staged = session.staged
+        if staged is None:
+            times = timed(session.run, self.feeds, request["count"], request["seconds"], request["most"])
+            return {"stages_ms": {"inference" if self.device == "cpu" else "run": [t / 1e6 for t in times]}}, {}
+
+        def run(feeds: Feeds) -> Feeds:
+            outputs, parts = staged(feeds)
+            found.append(parts)
+            return outputs
+
+        timed(run, self.feeds, request["count"], request["seconds"], request["most"])
+        return {"stages_ms": {name: [parts[name] for parts in found] for name in found[0]}}, {}
+
+    def serve(self, request: dict[str, Any], arrays: Arrays) -> Answer:
+        """Run once, on the last feeds, for each of ``arrivals_s``, at its time or as soon after as can be."""
+        run, feeds = self._loaded().run, self.feeds
+        gc.collect()
+        gc.disable()
+        try:
+            times_ms, service_ms = answered(lambda: run(feeds), arrays["arrivals_s"].tolist(), request["most"])
+        finally:
+            gc.enable()
+        return {"times_ms": times_ms, "service_ms": service_ms}, {}
 
     def _loaded(self) -> Session:
         if self.session is None:

@@ -1,4 +1,4 @@
-"""The results as one flat table for a spreadsheet (CSV) or a program (JSON): a row for each case, or each head of it.
+"""The results as one flat table, CSV or JSON, for a spreadsheet or a program: a row a case, head or point.
 
 Shares of age groups other than the standard eight stand in columns that name those groups.
 """
@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bench.records import Result
+from bench.points import images_per_s, meets
+from bench.records import Point, Result
 from bench.report.scores import readings
+from bench.report.stages import stages_ms
 from bench.statistics import percentile
 from zoo.fields import AGE_GROUPS
 
@@ -25,17 +27,23 @@ def render(results: Sequence[Result], form: str) -> str:
 
 
 def rows(result: Result) -> list[dict[str, Any]]:
-    """Return one case with its statistics, a row for each head: times in ms, shares between 0 and 1, ages in years."""
+    """Return one case with its statistics, a row for each head, or for each point of a scenario.
+
+    Times in ms, those of stages an image; shares between 0 and 1; ages in years.
+    """
     found: dict[str, Any] = {**result.case.model_dump(), "status": result.status, "reason": result.reason}
     if result.latency is not None:
         found["samples"] = len(result.latency.times_ms)
         found |= {f"p{q}_ms": percentile(result.latency.times_ms, q) for q in (10, 50, 90, 99)}
         found |= {f"cold_{stage}_ms": time for stage, time in result.latency.cold_ms.items()}
         found["memory_mb"] = result.memory_mb
+        found |= {f"stage_{stage}_ms": time for stage, time in stages_ms(result).items()}
     if result.parity is not None:
         found |= {"parity_max_abs": result.parity.max_abs, "parity_max_rel": result.parity.max_rel}
     if result.fingerprint is not None:
         found |= {"split_sha256": result.fingerprint.split_sha256, "split_n": result.fingerprint.n}
+    if result.points:
+        return [{**found, **_point(point)} for point in result.points]
     heads: dict[str | None, dict[str, Any]] = {}
     for reading in readings([result]):
         own = "" if reading.labels in ((), AGE_GROUPS) else f"[{' '.join(reading.labels)}]"
@@ -46,3 +54,20 @@ def rows(result: Result) -> list[dict[str, Any]]:
             head[f"{name}_n"] = score.n
         head |= {f"{reading.task}_decode": score.decode, f"{reading.task}_derived": reading.derived}
     return [{**found, **head} for head in heads.values()] or [found]
+
+
+def _point(point: Point) -> dict[str, Any]:
+    return {
+        "point_batch": point.batch,
+        "part": point.part,
+        "rate_per_s": point.rate_per_s,
+        "requests": point.requests,
+        "limit_ms": point.limit_ms,
+        "limit_percentile": point.judged,
+        "met": None if point.judged is None else meets(point),
+        "images": point.images,
+        "images_per_s": images_per_s(point) if point.rate_per_s is None else None,
+        "samples": len(point.times_ms),
+        **{f"p{q}_ms": percentile(point.times_ms, q) for q in (10, 50, 90, 99)},
+        "memory_mb": point.memory_mb,
+    }

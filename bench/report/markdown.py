@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.records import Result, RunRecord
-from bench.report import pictures
+from bench.report import pictures, scenarios, stages
 from bench.report.claims import claim_rows, confusions, unmatched
 from bench.report.scores import score_tables
 from bench.report.tables import Row, latency_rows, shared, unmeasured_rows, warned, where_rows
@@ -25,15 +25,16 @@ SETTINGS = ("device", "precision", "batch", "threads", "warnings")
 
 def render(run: RunRecord, results: Sequence[Result], out: Path) -> str:
     """Return the report, and write its pictures into ``out``."""
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)
     environment.filters["table"] = table
     environment.filters["cell"] = cell
+    environment.loader = FileSystemLoader(TEMPLATE.parent)
     counted = Counter(result.status for result in results)
     splits: dict[tuple[str | None, str | None, str], list[Result]] = {}
     for result in results:
-        if result.fingerprint is not None:
+        if result.fingerprint is not None and result.case.kind == "accuracy":
             key = (result.case.dataset, result.case.split, result.fingerprint.split_sha256)
             splits.setdefault(key, []).append(result)
     accuracy = [_split(members, out) for members in splits.values()]
@@ -46,6 +47,13 @@ def render(run: RunRecord, results: Sequence[Result], out: Path) -> str:
         latency=latency,
         latency_settings=settings,
         latency_picture=pictures.latency(results, out),
+        threads=shared(scenarios.threads_rows(results), SETTINGS),
+        stages=shared(stages.stage_rows(results), SETTINGS),
+        stages_picture=stages.picture(results, out),
+        batches=shared(scenarios.batch_rows(results), SETTINGS),
+        batches_picture=scenarios.picture(results, out),
+        offline=shared(scenarios.offline_rows(results), SETTINGS),
+        server=shared(scenarios.server_rows(results), SETTINGS),
         splits=accuracy,
         claims=claim_rows(run.config.networks, results),
         unmatched=unmatched(run.config.networks, [table for split in accuracy for table in split["confusions"]]),

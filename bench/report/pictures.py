@@ -34,7 +34,7 @@ def latency(results: Sequence[Result], out: Path) -> str | None:
         groups.setdefault(_network(result), []).append(result)
     places = dict.fromkeys(_backend(result) for result in timed)
     colours = dict(zip(places, cycle(COLOURS), strict=False))
-    figure, axes = _figure(9, 1.3 + 0.16 * len(timed) + 0.12 * len(groups), 1)
+    figure, axes = new_figure(9, 1.3 + 0.16 * len(timed) + 0.12 * len(groups), 1)
     at, ticks = 0.0, []
     for members in groups.values():
         ticks.append(at + (len(members) - 1) / 2)
@@ -66,18 +66,18 @@ def latency(results: Sequence[Result], out: Path) -> str | None:
     for name, colour in colours.items():
         axes[0].plot([], [], color=colour, linewidth=6, label=name)
     figure.legend(loc="outside upper center", ncols=len(colours), fontsize=8, frameon=False)
-    return _save(figure, out, "latency")
+    return save(figure, out, "latency")
 
 
 def confusion(table: dict[str, Any], split: str, out: Path) -> str:
     """Draw our table of column shares, beside the published one where there is one; return the file's name."""
     published, side = table["published"], 1.6 + 0.45 * max(8, len(table["labels"]))
-    figure, axes = _figure(side if published is None else 2 * side, 0.95 * side, 1 if published is None else 2)
+    figure, axes = new_figure(side if published is None else 2 * side, 0.95 * side, 1 if published is None else 2)
     _heat_map(axes[0], table["shares"], table["labels"], f"{table['title']}\non {split}")
     if published is not None:
         _heat_map(axes[1], published, table["labels"], f"published\n({table['where'].partition(';')[0]})")
     number = "" if table["number"] == 1 else f"-{table['number']}"
-    return _save(figure, out, f"confusion-{table['title']}-{split}{number}")
+    return save(figure, out, f"confusion-{table['title']}-{split}{number}")
 
 
 def _network(result: Result) -> str:
@@ -102,16 +102,18 @@ def _heat_map(axes: Axes, shares: np.ndarray[Any, Any], labels: Sequence[str], t
     axes.set_title(title, fontsize=9)
 
 
-def _figure(width: float, height: float, columns: int) -> tuple[Any, list[Axes]]:
+def new_figure(width: float, height: float, columns: int, rows: int = 1) -> tuple[Any, list[Axes]]:
+    """Return a figure of a size in inches, and its axes row by row."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
-    return figure, [figure.add_subplot(1, columns, i + 1) for i in range(columns)]
+    return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(rows * columns)]
 
 
-def _save(figure: Any, out: Path, name: str) -> str:
+def save(figure: Any, out: Path, name: str) -> str:
+    """Write a figure into ``out`` as PNG, the same bytes from the same figure; return the file's name."""
     file = re.sub(r"[^A-Za-z0-9.-]+", "-", name) + ".png"
     content = BytesIO()
     figure.savefig(content, format="png", dpi=110, metadata={"Software": None})

@@ -1,0 +1,146 @@
+"""What becomes of the time from an image file to an answer: its stages apart, on real images, each in runs of its own.
+
+``decode`` (the file to pixels), ``prepare`` (crop, resize, normalise) and ``heads`` (the outputs to ages and genders)
+run in the harness, so they are the same for every backend of a network and timed once. ``host_to_device``,
+``inference`` and ``device_to_host`` are the worker's: on the CPU there is nothing to copy, and no such stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter, perf_counter_ns
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench import datasets
+from bench.heads import decode
+from bench.preprocess import Unreadable, prepare, read_image
+from bench.process import WorkerFailed
+from bench.records import Case, Result
+from bench.team import Team
+from bench.types import Feeds, Split, Unavailable
+
+if TYPE_CHECKING:
+    from bench.accuracy import Network
+
+STAGES = ("decode", "prepare", "host_to_device", "inference", "run", "device_to_host", "heads")
+"""In the order of an image's way. ``run`` stands for the device's three where a backend cannot tell them apart."""
+
+PER_IMAGE = ("decode", "prepare")
+"""The stages whose times are of one image each; those of the others are of one run of the case's batch."""
+
+IMAGES = 16
+LOOKED_AT = 64
+SECONDS = 0.05
+"""Of each stage at most, but for one time of it."""
+
+HEAD_TIMES = 50
+
+Times = dict[str, tuple[float, ...]]
+
+
+def faces(splits: Sequence[Split]) -> list[Path]:
+    """Return the first images of the first split that has any; without one those of the built-in sample."""
+    for split in splits:
+        if not any(sample.features for sample in split.samples):
+            return [sample.path for sample in split.samples[:LOOKED_AT]]
+    return [sample.path for sample in datasets.load("sample").samples[:LOOKED_AT]]
+
+
+def with_stages(results: Sequence[Result], network: Network, team: Team, images: Sequence[Path]) -> list[Result]:
+    """Return ``results``, the ok ones with the stages of their network and backend; they share their batch size.
+
+    What goes wrong here does not take the latency with it: it is a warning.
+    """
+    if not any(result.status == "ok" for result in results):
+        return list(results)
+    with one_cv2_thread():
+        before, tensors = before_inference(network, images)
+    if not tensors:
+        why = f"skipped: the stages: none of {len(images)} images could be read"
+        return [_warned(result, why) if result.status == "ok" else result for result in results]
+    batch = results[0].case.batch
+    feeds = {name: np.stack([tensors[number % len(tensors)][name] for number in range(batch)]) for name in tensors[0]}
+    after: Times | None = None
+    found = []
+    for result in results:
+        if result.status != "ok" or result.latency is None:
+            found.append(result)
+            continue
+        try:
+            own, outputs = _of_worker(result.case, team, feeds)
+            after = _of_heads(network, outputs) if after is None else after
+        except (WorkerFailed, Unavailable, ValueError, KeyError) as error:
+            found.append(_warned(result, f"skipped: the stages: {error}"))
+            continue
+        times = {**before, **own, **after}
+        ordered = {stage: times[stage] for stage in STAGES if stage in times}
+        found.append(result.model_copy(update={"latency": result.latency.model_copy(update={"stages_ms": ordered})}))
+    return found
+
+
+def before_inference(network: Network, images: Sequence[Path]) -> tuple[Times, list[Feeds]]:
+    """Read and prepare up to `IMAGES` of ``images``, passing over what cannot be read: ms of each, and the tensors."""
+    decoded: list[float] = []
+    prepared: list[float] = []
+    tensors: list[Feeds] = []
+    end = perf_counter() + 2 * SECONDS
+    for path in images:
+        start = perf_counter_ns()
+        try:
+            image = read_image(path)
+        except Unreadable:
+            continue
+        middle = perf_counter_ns()
+        tensors.append(dict(prepare(image, network.spec, network.mean_image)))
+        stop = perf_counter_ns()
+        decoded.append((middle - start) / 1e6)
+        prepared.append((stop - middle) / 1e6)
+        if len(tensors) == IMAGES or perf_counter() >= end:
+            break
+    return {"decode": tuple(decoded), "prepare": tuple(prepared)}, tensors
+
+
+@contextmanager
+def one_cv2_thread() -> Iterator[None]:
+    """Let OpenCV's own functions use one thread here, for as long as the block lasts."""
+    import cv2
+
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
+
+def _of_worker(case: Case, team: Team, feeds: Feeds) -> tuple[Times, Feeds]:
+    with team.turn(case) as opened:
+        _, outputs = opened.worker.ask("run", feeds)
+        answer, _ = opened.worker.ask("stages", count=3, seconds=SECONDS, most=2 * SECONDS)
+    return {stage: tuple(round(t, 6) for t in times) for stage, times in answer["stages_ms"].items()}, outputs
+
+
+def _of_heads(network: Network, outputs: Feeds) -> Times:
+    """Time all heads of a network together; a network without heads has no such stage."""
+    heads = network.card.heads
+    if not heads:
+        return {}
+    return {"heads": _repeated(lambda: [decode(head, outputs[head.output]) for head in heads])}
+
+
+def _repeated(work: Callable[[], Any]) -> tuple[float, ...]:
+    times: list[float] = []
+    end = perf_counter() + SECONDS
+    while not times or (len(times) < HEAD_TIMES and perf_counter() < end):
+        start = perf_counter_ns()
+        work()
+        times.append((perf_counter_ns() - start) / 1e6)
+    return tuple(times)
+
+
+def _warned(result: Result, warning: str) -> Result:
+    return result.model_copy(update={"warnings": (*result.warnings, warning)})
