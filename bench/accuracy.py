@@ -85,7 +85,7 @@ def measure(case: Case, network: Network, split: Split, team: Team, tell: Callab
         "status": "ok",
         "reason": None,
         "scores": tuple(found),
-        "warnings": listed(unreadable, len(split.samples)),
+        "warnings": (*first.warnings(), *listed(unreadable, len(split.samples))),
     }
     return blank.model_copy(update=noted)
 

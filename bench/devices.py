@@ -111,17 +111,18 @@ def choose(chosen: Mapping[str, str], device: str, forms: Collection[str], *, na
         needs = backends.declared(source).needs
         for form in [form for form in needs if form == ANY or form in forms]:
             probed: list[Probe] = []
-            for candidate in wanted:
+            runs_on = backends.declared(source).devices
+            for candidate in [one for one in wanted if one in runs_on] or wanted:
                 probed.append(probe(source, candidate, form))
                 if probed[-1].reason is None:
                     break
-            _note(found, backend, form, probed, device)
+            _note(found, backend, form, probed, device, wanted)
         found.devices.setdefault(backend, wanted[-1])
     _refuse(found, chosen, named=named)
     return found
 
 
-def _note(found: Chosen, backend: str, form: str, probed: Sequence[Probe], device: str) -> None:
+def _note(found: Chosen, backend: str, form: str, probed: Sequence[Probe], device: str, wanted: Sequence[str]) -> None:
     last, place = probed[-1], (backend, form)
     found.devices.setdefault(backend, last.device)
     if last.python is not None:
@@ -129,7 +130,7 @@ def _note(found: Chosen, backend: str, form: str, probed: Sequence[Probe], devic
     if last.reason is not None:
         found.refused[place] = last.reason
     elif device == "auto":
-        found.notes.append(f"{called(place)} runs on {last.device}: {_why(probed)}")
+        found.notes.append(f"{called(place)} runs on {last.device}: {_why(probed, wanted)}")
 
 
 def _refuse(found: Chosen, chosen: Mapping[str, str], *, named: bool) -> None:
@@ -150,7 +151,9 @@ def called(place: Place) -> str:
     return backend if form == ANY else f"{backend} of {form} files"
 
 
-def _why(probed: Sequence[Probe]) -> str:
+def _why(probed: Sequence[Probe], wanted: Sequence[str]) -> str:
     if len(probed) > 1:
         return f"cuda is not usable ({probed[0].reason})"
-    return "proved usable" if probed[0].device == "cuda" else "no NVIDIA driver lists a GPU here"
+    if probed[0].device == "cuda":
+        return "proved usable"
+    return "it runs on nothing else" if "cuda" in wanted else "no NVIDIA driver lists a GPU here"

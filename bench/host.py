@@ -11,6 +11,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from bench import nvml
+
 PACKAGES = (
     "agebench",
     "numpy",
@@ -23,11 +25,14 @@ PACKAGES = (
     "opencv-python-headless",
     "openvino",
     "protobuf",
+    "tensorrt",
 )
 
 
 def host() -> dict[str, Any]:
     """Return the machine: CPU, cores, memory in GB, GPUs, system, Python, the load when asked, and a fingerprint.
+
+    ``cuda`` is the newest CUDA that the driver supports, where there is one that says so.
 
     The fingerprint is a hash of what does not change from run to run.
     """
@@ -44,7 +49,9 @@ def host() -> dict[str, Any]:
     }
     digest = hashlib.sha256(json.dumps(lasting, sort_keys=True).encode()).hexdigest()[:16]
     load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
-    return {**lasting, "fingerprint": digest, "python": platform.python_version(), "load": load}
+    cuda = nvml.cuda_version()
+    told = {"fingerprint": digest, "python": platform.python_version(), "load": load}
+    return {**lasting, **told, **({} if cuda is None else {"cuda": cuda})}
 
 
 def usable_cpus() -> list[int]:
@@ -54,7 +61,10 @@ def usable_cpus() -> list[int]:
 
 
 def gpus() -> list[str]:
-    """Return the names of the NVIDIA GPUs that the driver lists; none where there is no driver."""
+    """Return name and driver version of the NVIDIA GPUs; none where there is no driver."""
+    listed = nvml.gpus()
+    if listed is not None:
+        return listed
     try:
         found = subprocess.run(
             ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"],

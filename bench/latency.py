@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
+from bench import nvml
 from bench.parity import Differs, FirstRun, first_run
 from bench.process import WorkerFailed
 from bench.records import Case, Latency, Result
@@ -41,6 +42,7 @@ class Contender:
     seconds: float = 0.0
     memory_mb: float = 0.0
     device_memory_mb: float | None = None
+    gpu: list[nvml.Reading] = field(default_factory=list)
     verdict: Result | None = None
 
 
@@ -99,6 +101,9 @@ def _round(contender: Contender, opened: Opened, seconds: float) -> None:
     contender.seconds += sum(answer["times_ms"]) / 1000
     contender.memory_mb = answer["memory_mb"]
     contender.device_memory_mb = answer["device_memory_mb"]
+    if contender.case.device == "cuda" and (reading := nvml.look(opened.worker.process.pid)) is not None:
+        contender.gpu.append(reading)
+        contender.device_memory_mb = contender.device_memory_mb or reading.memory_mb
 
 
 def _result(contender: Contender) -> Result:
@@ -109,10 +114,14 @@ def _result(contender: Contender) -> Result:
         status="ok",
         placement=contender.first.placement,
         strays=contender.first.strays,
-        runtime=contender.runtime,
+        runtime={**contender.runtime, **nvml.summary(contender.gpu)},
         latency=Latency(times_ms=times, cold_ms=contender.cold_ms, rounds=tuple(len(r) for r in contender.rounds)),
         memory_mb=contender.memory_mb,
         device_memory_mb=contender.device_memory_mb,
         parity=contender.first.parity,
-        warnings=tuple(warnings(contender.rounds, steady=contender.steady)),
+        warnings=(
+            *contender.first.warnings(),
+            *warnings(contender.rounds, steady=contender.steady),
+            *nvml.warnings(contender.gpu),
+        ),
     )

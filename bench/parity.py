@@ -14,9 +14,13 @@ import numpy as np
 
 from bench.process import WorkerFailed, WorkerProcess
 from bench.records import Case, Parity, Precision
+from bench.types import Advice
 from converters.verify import Difference, close_enough, differences
 from zoo.golden import Golden
 from zoo.verify import BOUNDS
+
+LISTED = 20
+"""How many nodes a warning names; the result has all of them."""
 
 
 class Differs(WorkerFailed):
@@ -40,6 +44,17 @@ class FirstRun:
     strays: tuple[str, ...]
     details: dict[str, str]
     run_ms: float
+
+    def warnings(self) -> list[str]:
+        """Warn of nodes that did not run on the device, by name."""
+        if not self.strays:
+            return []
+        total, elsewhere = sum(self.placement.values()), ", ".join(list(self.placement)[1:])
+        more = f" and {len(self.strays) - LISTED} more" if len(self.strays) > LISTED else ""
+        return [
+            f"{Advice.PARTIAL}: {len(self.strays)} of {total} nodes ran on {elsewhere}: "
+            f"{', '.join(self.strays[:LISTED])}{more}; the copies to and fro count in its times"
+        ]
 
 
 def first_run(worker: WorkerProcess, golden: Golden, case: Case) -> FirstRun:

@@ -53,7 +53,7 @@ class Session:
 
     run: Run
     placement: Callable[[], dict[str, int]]
-    """after the first run: how many nodes ran where"""
+    """after the first run: how many nodes ran where, the device's own place first"""
     details: Mapping[str, str]
     """the choices that a runtime leaves open, such as engine or provider options"""
     prepare: Callable[[Feeds], Feeds] = _as_given

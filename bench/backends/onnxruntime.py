@@ -1,23 +1,26 @@
 """ONNX Runtime, on the CPU or through its CUDA provider.
 
 Asked for CUDA on a machine without it, ONNX Runtime falls back to the CPU with only a log line, and
-``get_available_providers()`` lists CUDA all the same: only the session's own node assignment is believed here.
+``get_available_providers()`` lists CUDA all the same: only the session's own providers and node assignment are
+believed here (`bench.backends._ort`).
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
+from typing import Any
 
-from bench.types import Feeds, Session, Unavailable
+from bench.backends._binding import on_device
+from bench.backends._ort import CPU, CUDA, open_on
+from bench.types import Feeds, Session
 
-PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-DEVICES = tuple(PROVIDERS)
+DEVICES = ("cpu", "cuda")
 NEEDS = ("onnxruntime>=1.24 | onnxruntime-gpu>=1.24",)
-PROVIDER_OPTIONS = {
-    "cpu": {},
+OPTIONS = {
     # TF32 would change the numbers; the exhaustive search is cuDNN's default in ONNX Runtime, stated to be recorded.
-    "cuda": {"use_tf32": "0", "cudnn_conv_algo_search": "EXHAUSTIVE"},
+    "tf32": ("off", "on"),
+    "cudnn_search": ("exhaustive", "heuristic", "default"),
+    "cuda_graph": ("off", "on"),
 }
 
 
@@ -28,44 +31,54 @@ def version() -> str:
     return str(ort.__version__)
 
 
-def load(model: Path, device: str, threads: int) -> Session:
+def load(
+    model: Path,
+    device: str,
+    threads: int,
+    *,
+    tf32: str = "off",
+    cudnn_search: str = "exhaustive",
+    cuda_graph: str = "off",
+) -> Session:
     """Open ``model`` on ``device`` with ``threads`` intra-op threads.
 
-    Raises Unavailable when the device's provider is missing, cannot start, or did not get every node.
+    ``tf32``, ``cudnn_search`` and ``cuda_graph`` are of CUDA; on the CPU they mean nothing and are not recorded.
+    Raises Unavailable when the device's provider is missing, did not start, or got no node.
     """
-    import onnxruntime as ort
+    if device == "cpu":
+        return _on_cpu(model, threads)
+    asked = {
+        "use_tf32": "1" if tf32 == "on" else "0",
+        "cudnn_conv_algo_search": cudnn_search.upper(),
+        "enable_cuda_graph": "1" if cuda_graph == "on" else "0",
+    }
+    return _on_cuda(model, threads, asked, graph=cuda_graph == "on")
 
-    provider = PROVIDERS[device]
-    if provider not in ort.get_available_providers():
-        raise Unavailable(
-            f"onnxruntime {version()} has no {provider} (it has {', '.join(ort.get_available_providers())}): "
-            "on a machine with a CUDA GPU install the cuda extra instead of cpu"
-        )
-    if device == "cuda" and hasattr(ort, "preload_dlls"):
-        ort.preload_dlls()  # the CUDA and cuDNN libraries of the nvidia-* wheels, which no loader path names
-    options = ort.SessionOptions()
+
+def _cpu_options(options: Any, threads: int) -> None:
+    """Set what a session on the CPU runs with."""
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
-    if device != "cpu":
-        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-    try:
-        session = ort.InferenceSession(str(model), options, providers=[(provider, PROVIDER_OPTIONS[device])])
-    except Exception as error:
-        if device == "cpu":
-            raise
-        raise Unavailable(f"onnxruntime {version()} cannot use {provider} on this machine: {_line(error)}") from error
-    placed = Counter(part.ep_name for part in session.get_provider_graph_assignment_info() for _ in part.get_nodes())
-    if placed.keys() != {provider}:
-        raise Unavailable(f"onnxruntime {version()} placed nodes elsewhere than asked ({provider}): {dict(placed)}")
-    names = [output.name for output in session.get_outputs()]
+
+
+def _on_cpu(model: Path, threads: int) -> Session:
+    opened = open_on(model, [(CPU, {})], lambda options: _cpu_options(options, threads))
+    names = [output.name for output in opened.session.get_outputs()]
 
     def run(feeds: Feeds) -> Feeds:
-        return dict(zip(names, session.run(names, feeds), strict=True))
+        return dict(zip(names, opened.session.run(names, feeds), strict=True))
 
-    return Session(run, lambda: dict(placed), {"provider": provider, **PROVIDER_OPTIONS[device]})
+    return Session(run, opened.placement, {"provider": CPU}, strays=opened.strays)
 
 
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
+def _on_cuda(model: Path, threads: int, asked: dict[str, str], *, graph: bool) -> Session:
+    def configure(options: Any) -> None:
+        options.intra_op_num_threads = threads  # for the nodes that stay on the CPU, if any
+        options.inter_op_num_threads = 1
+
+    opened = open_on(
+        model, [(CUDA, asked)], configure, "on a machine with a CUDA GPU install the cuda extra instead of cpu"
+    )
+    run, staged = on_device(opened.session, graph=graph)
+    details = {"provider": CUDA, "placement_from": opened.proof, **opened.reported(asked)}
+    return Session(run, opened.placement, details, strays=opened.strays, staged=staged)

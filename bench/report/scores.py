@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from bench.records import Result, Score
-from bench.report.tables import Row, parity, placement
+from bench.report.tables import Row, device, parity, placement
 from converters.errors import BadInput
 from zoo.card import Card, find_card
 from zoo.fields import AGE_GROUPS
@@ -83,14 +83,14 @@ def _rows(found: Sequence[Reading]) -> list[Row]:
     cells: dict[tuple[Any, ...], Row] = {}
     for reading in found:
         figures = _figures(reading)
-        key = (reading.result.case.device, *figures.values())
+        key = (device(reading.result), *figures.values())
         merged.setdefault(key, []).append(reading)
         cells[key] = figures
     return [_row(cells[key], [reading.result for reading in same]) for key, same in merged.items()]
 
 
 def _row(figures: Row, same: Sequence[Result]) -> Row:
-    where = {"backend": ", ".join(result.case.backend for result in same), "device": same[0].case.device}
+    where = {"backend": ", ".join(result.case.backend for result in same), "device": device(same[0])}
     proof = {
         "placement": "; ".join(placement(result) for result in same),
         "parity": "; ".join(parity(result) for result in same),

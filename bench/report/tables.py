@@ -20,7 +20,7 @@ def where_rows(run: RunRecord) -> list[Row]:
         "started": run.started,
         "processor": f"{host['cpu']}, {host['cores']} cores, {host['usable_cpus']} usable CPUs",
         "memory": f"{host['memory_gb']} GB",
-        "GPU": ", ".join(host["gpus"]) or "none",
+        "GPU": ", ".join(host["gpus"]) + (f"; CUDA {host['cuda']}" if host.get("cuda") else "") or "none",
         "system": f"{host['system']}, Python {host['python']}",
         "load at the start": host["load"],
         "machine fingerprint": host["fingerprint"],
@@ -48,7 +48,7 @@ def latency_rows(results: Sequence[Result]) -> list[Row]:
             {
                 "network": case.network,
                 "backend": case.backend,
-                "device": case.device,
+                "device": device(result),
                 "precision": case.precision,
                 "batch": case.batch,
                 "threads": case.threads,
@@ -116,6 +116,13 @@ def kind(warning: str) -> str:
 def placement(result: Result) -> str:
     """Return how many nodes ran where."""
     return ", ".join(f"{n} {place}" for place, n in (result.placement or {}).items()) or "-"
+
+
+def device(result: Result) -> str:
+    """Return where a result ran; ``partial 23/24`` where that holds for 23 of its 24 nodes only."""
+    total = sum((result.placement or {}).values())
+    on = f", partial {total - len(result.strays)}/{total}" if result.strays else ""
+    return f"{result.case.device}{on}"
 
 
 def parity(result: Result) -> str:

@@ -52,7 +52,7 @@ class Candidate:
             device_memory_mb=max((p.device_memory_mb for p in self.points if p.device_memory_mb), default=None),
             parity=self.differs or max(found, key=lambda parity: parity.max_abs, default=None),
             fingerprint=self.fingerprint,
-            warnings=tuple(dict.fromkeys(self.warnings)),
+            warnings=tuple(dict.fromkeys([*(self.first.warnings() if self.first else ()), *self.warnings])),
             points=tuple(self.points),
         )
 

@@ -140,6 +140,27 @@ def test_latency_rows_are_derived_from_the_raw_times():
     assert found["n"] == 101
 
 
+def partly(result):
+    placement = {"CUDAExecutionProvider": 22, "CPUExecutionProvider": 2}
+    case = result.case.model_copy(update={"device": "cuda"})
+    told = {"placement": placement, "strays": ("Softmax_3", "TopK"), "warnings": ("partial: 2 of 24 nodes ran on ..",)}
+    return result.model_copy(update={"case": case, **told})
+
+
+def test_a_row_that_is_partly_on_the_device_says_so_in_the_row(tmp_path, counts):
+    (found,) = latency_rows([partly(timed([5.0] * 70))])
+    assert found["device"] == "cuda, partial 22/24"
+    (found,) = latency_rows([timed([5.0] * 70)])
+    assert found["device"] == "cpu"
+    whole, part = scored(counts), partly(scored(counts, "opencv"))
+    whole = whole.model_copy(update={"case": whole.case.model_copy(update={"device": "cuda"})})
+    rows = score_tables([part, whole])[0]["rows"]
+    assert [row["device"] for row in rows] == ["cuda, partial 22/24", "cuda"]
+    text = reported(tmp_path, [partly(timed([5.0] * 70)), timed([6.0] * 70)])
+    assert "cuda, partial 22/24" in text.partition("## Latency")[2]
+    assert "2 of 24 nodes ran on" in text.partition("## Warnings")[2]
+
+
 def test_too_few_times_say_so():
     (found,) = latency_rows([timed([5.0, 6.0, 7.0])])
     assert (found["p90 ms"], found["spread"]) == ("n<64", "-")
