@@ -9,7 +9,7 @@ READY := $(VENV)/.ready-$(EXTRA)
 ARGS ?=
 TESTING := hypothesis pytest pytest-benchmark pytest-timeout pytest-xdist
 
-.PHONY: setup bench test test-slow test-keras lint benchmark clean
+.PHONY: setup bench self-test test test-slow test-keras lint benchmark clean
 
 setup: $(READY)
 
@@ -26,6 +26,10 @@ endif
 
 bench: $(READY)
 	$(BIN)/python -m bench run --zoo all $(ARGS)
+
+# Whether what is measured on this machine can be trusted; ARGS=--short takes under a minute.
+self-test: $(READY)
+	$(BIN)/python -m bench check --self-test $(ARGS)
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from converters.errors import DONE, Parser, run_command
+from converters.errors import DONE, BadInput, Parser, run_command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -66,6 +66,12 @@ def _parser() -> Parser:
     report.add_argument("dir", type=Path, metavar="DIR", help="the --out folder of a run")
     report.add_argument("--format", default="md", metavar="md,csv,json", help="which of md, csv, json (default: md)")
 
+    check = commands.add_parser("check", help="let the ruler measure itself: false alarms, what it finds, what it adds")
+    check.set_defaults(command=_check)
+    check.add_argument("--self-test", action="store_true", help="needed: there is nothing else to check yet")
+    check.add_argument("--short", action="store_true", help="under a minute instead of about five")
+    check.add_argument("--json", action="store_true", help="as JSON")
+
     doctor = commands.add_parser("doctor", help="say which backend can use which device here, and why not")
     doctor.set_defaults(command=_doctor)
     doctor.add_argument("--json", action="store_true", help="as JSON")
@@ -101,6 +107,14 @@ def _report(arguments: argparse.Namespace) -> int:
     for path in write(arguments.dir, arguments.format.split(",")):
         print(path)
     return DONE
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    if not arguments.self_test:
+        raise BadInput("check: say what to check; so far that is the ruler itself: --self-test")
+    from bench.selftest import self_test
+
+    return self_test(short=arguments.short, as_json=arguments.json)
 
 
 def _doctor(arguments: argparse.Namespace) -> int:

@@ -6,24 +6,27 @@ neighbour's time.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
 from bench import nvml
+from bench.advice import warnings
+from bench.conditions import Conditions, between, counters
 from bench.parity import Differs, FirstRun, first_run
 from bench.process import WorkerFailed
 from bench.records import Case, Latency, Result
-from bench.statistics import warnings
 from bench.team import Opened, Team
 from bench.types import Unavailable
 from zoo.golden import Golden
 
-ROUNDS = 10
-LEAST_ROUNDS = 3
-ROUND_RUNS = 7
-"""Together at least 70 runs, of which p90 needs 64."""
+ROUNDS = 30
+LEAST_ROUNDS = 6
+ROUND_RUNS = 3
+"""Together at least 90 runs, of which p90 needs 64. Of two ways to fill the same time the one with more rounds, shorter
+ones, finds a slow-down more surely: a round that another program spoils weighs less."""
 
 BUDGET = 2.0
 """Seconds of timed runs a case."""
@@ -39,6 +42,7 @@ class Contender:
     cold_ms: dict[str, float] = field(default_factory=dict)
     steady: bool = True
     rounds: list[list[float]] = field(default_factory=list)
+    conditions: list[Conditions] = field(default_factory=list)
     seconds: float = 0.0
     memory_mb: float = 0.0
     device_memory_mb: float | None = None
@@ -55,19 +59,32 @@ def measure(
     network so slow that they do not hold all rounds has fewer, at least `LEAST_ROUNDS`.
     """
     contenders = [Contender(case) for case in cases]
-    for (
-        contender
-    ) in contenders:  # one is started and stopped before the next one starts: a cold start has the CPUs alone
-        tell(f"start {contender.case.backend}")
-        _attempt(contender, team, lambda c, opened: _start(c, opened, golden, budget / ROUNDS))
+    start_each(contenders, team, golden, tell, budget / ROUNDS)
     for number in range(ROUNDS):
         tell(f"round {number + 1}/{ROUNDS}")
         going = [c for c in contenders if c.verdict is None]
         if number >= LEAST_ROUNDS and all(c.seconds >= budget for c in going):
             break
-        for contender in going if number % 2 == 0 else reversed(going):
-            _attempt(contender, team, lambda c, opened: _round(c, opened, budget / ROUNDS))
+        take_round(number, going, team, budget / ROUNDS)
     return [contender.verdict or _result(contender) for contender in contenders]
+
+
+def start_each(
+    contenders: Sequence[Contender], team: Team, golden: Golden, tell: Callable[[str], Any], window: float
+) -> None:
+    """Start each contender's worker, compare its outputs, and warm it up in windows of ``window`` seconds.
+
+    One is started and stopped before the next one starts: a cold start has the CPUs alone.
+    """
+    for contender in contenders:
+        tell(f"start {contender.case.backend}")
+        _attempt(contender, team, lambda c, opened: _start(c, opened, golden, window))
+
+
+def take_round(number: int, contenders: Sequence[Contender], team: Team, seconds: float) -> None:
+    """Time each contender for ``seconds`` in turn, in every second round in the opposite order (A B B A)."""
+    for contender in contenders if number % 2 == 0 else reversed(contenders):
+        _attempt(contender, team, lambda c, opened: _round(c, opened, seconds))
 
 
 def _attempt(contender: Contender, team: Team, step: Callable[[Contender, Opened], None]) -> None:
@@ -96,7 +113,11 @@ def _start(contender: Contender, opened: Opened, golden: Golden, window: float) 
 
 
 def _round(contender: Contender, opened: Opened, seconds: float) -> None:
+    pid = opened.worker.process.pid
+    before = counters(pid)
     answer, _ = opened.worker.ask("time", count=ROUND_RUNS, seconds=seconds, most=2 * seconds)
+    contender.conditions.append(between(before, counters(pid)))
+    _refuse_no_durations(answer["times_ms"])
     contender.rounds.append(answer["times_ms"])
     contender.seconds += sum(answer["times_ms"]) / 1000
     contender.memory_mb = answer["memory_mb"]
@@ -104,6 +125,13 @@ def _round(contender: Contender, opened: Opened, seconds: float) -> None:
     if contender.case.device == "cuda" and (reading := nvml.look(opened.worker.process.pid)) is not None:
         contender.gpu.append(reading)
         contender.device_memory_mb = contender.device_memory_mb or reading.memory_mb
+
+
+def _refuse_no_durations(times_ms: Sequence[float]) -> None:
+    wrong = [t for t in times_ms if not 0 < t < math.inf]
+    if wrong or not times_ms:
+        said = f"a run of {wrong[0]} ms" if wrong else "no run at all"
+        raise WorkerFailed(f"the worker answers with {said}: its clock cannot be trusted")
 
 
 def _result(contender: Contender) -> Result:
@@ -121,7 +149,12 @@ def _result(contender: Contender) -> Result:
         parity=contender.first.parity,
         warnings=(
             *contender.first.warnings(),
-            *warnings(contender.rounds, steady=contender.steady),
+            *warnings(
+                contender.rounds,
+                steady=contender.steady,
+                cold_ms=contender.cold_ms,
+                conditions=contender.conditions,
+            ),
             *nvml.warnings(contender.gpu),
         ),
     )

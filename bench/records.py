@@ -55,6 +55,11 @@ class Case(Record):
         return f"{kind}{on} of {where}, {self.threads} threads"
 
 
+def _by_round(times_ms: tuple[float, ...], rounds: tuple[int, ...]) -> list[tuple[float, ...]]:
+    ends = list(accumulate(rounds, initial=0))
+    return [times_ms[begin:end] for begin, end in pairwise(ends)]
+
+
 class Latency(Record):
     """Raw times of single runs in ms, in the order they were taken; cold start in ms by stage.
 
@@ -76,8 +81,7 @@ class Latency(Record):
 
     def by_round(self) -> list[tuple[float, ...]]:
         """Return the times of each round; none for results of before rounds were kept."""
-        ends = list(accumulate(self.rounds, initial=0))
-        return [self.times_ms[begin:end] for begin, end in pairwise(ends)]
+        return _by_round(self.times_ms, self.rounds)
 
 
 class Parity(Record):
@@ -111,6 +115,10 @@ class Point(Record):
     memory_mb: float | None = Field(default=None, exclude_if=_empty)
     device_memory_mb: float | None = Field(default=None, exclude_if=_empty)
     parity: Parity | None = Field(default=None, exclude_if=_empty)
+
+    def by_round(self) -> list[tuple[float, ...]]:
+        """Return the times of each round; none where there were no rounds."""
+        return _by_round(self.times_ms, self.rounds)
 
 
 class Confusion(Record):

@@ -126,6 +126,8 @@ class Worker:
 
     def warm_up(self, request: dict[str, Any], _: Arrays) -> Answer:
         """Run on the last feeds until the time is steady."""
+        gc.collect()
+        gc.freeze()  # what a runtime's import left is never looked through again: that takes longer than a short round
         return {"steady": warmed_up(self._loaded().run, self.feeds, request["window"])}, {}
 
     def time(self, request: dict[str, Any], _: Arrays) -> Answer:

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from bench.points import best_rate, images_per_s, knee, meets, part_per_s
-from bench.records import Case, Point, Result, Scenario
+from bench.records import Case, Latency, Point, Result, Scenario
 from bench.report.pictures import COLOURS, new_figure, save
+from bench.report.tables import interval_cell
 from bench.statistics import ENOUGH, median_interval, percentile
 
 Row = dict[str, Any]
@@ -28,12 +29,12 @@ def batch_rows(results: Sequence[Result]) -> list[Row]:
         for before, point in zip((None, *result.points), result.points, strict=False):
             speed = images_per_s(point)
             mark = "**" if point is bend else ""
-            low, high = median_interval(point.times_ms)
+            interval = median_interval(point.times_ms, point.by_round())
             rows.append(
                 {
                     **_case(result.case),
                     "batch": f"{mark}{point.batch}{mark}",
-                    "p50 ms [95 %]": f"{np.median(point.times_ms):.2f} [{low:.2f}, {high:.2f}]",
+                    "p50 ms [95 %]": f"{np.median(point.times_ms):.2f} {interval_cell(interval)}",
                     "images/s": f"{speed:.1f}",
                     "gain": "-" if before is None else f"{speed / images_per_s(before) - 1:+.0%}",
                     "memory MB": "-" if point.memory_mb is None else f"{point.memory_mb:.0f}",
@@ -108,7 +109,7 @@ def threads_rows(results: Sequence[Result]) -> list[Row]:
         return []
     rows = []
     for members in groups.values():
-        timed = {r.case.threads: r.latency.times_ms for r in members if r.latency is not None}
+        timed = {r.case.threads: r.latency for r in members if r.latency is not None}
         fewest = min(timed)
         case = members[0].case
         named = {**_case(case, threads=False), "batch": case.batch}
@@ -116,15 +117,16 @@ def threads_rows(results: Sequence[Result]) -> list[Row]:
     return rows
 
 
-def _speed_up(timed: dict[int, tuple[float, ...]], threads: int, fewest: int) -> str:
+def _speed_up(timed: dict[int, Latency], threads: int, fewest: int) -> str:
     if threads not in timed:
         return "-"
-    middle = float(np.median(timed[threads]))
+    middle = float(np.median(timed[threads].times_ms))
     if threads == fewest:
         return f"{middle:.2f} ms"
-    base = float(np.median(timed[fewest]))
-    (low, high), (base_low, base_high) = median_interval(timed[threads]), median_interval(timed[fewest])
-    return f"{middle:.2f} ms, {base / middle:.2f}x [{base_low / high:.2f}, {base_high / low:.2f}]"
+    base = float(np.median(timed[fewest].times_ms))
+    ours, theirs = (median_interval(one.times_ms, one.by_round()) for one in (timed[threads], timed[fewest]))
+    bounds = None if ours is None or theirs is None else (theirs[0] / ours[1], theirs[1] / ours[0])
+    return f"{middle:.2f} ms, {base / middle:.2f}x {interval_cell(bounds)}"
 
 
 def _of(scenario: Scenario, results: Sequence[Result]) -> list[Result]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bench.records import Result, RunRecord
-from bench.statistics import ENOUGH, median_interval, percentile
+from bench.statistics import ENOUGH, LEAST_ROUNDS, median_interval, percentile
 
 Row = dict[str, Any]
 
@@ -41,7 +41,7 @@ def latency_rows(results: Sequence[Result]) -> list[Row]:
     rows = []
     for (result, latency), middle in zip(timed, medians, strict=True):
         case, times = result.case, latency.times_ms
-        low, high = median_interval(times)
+        interval = median_interval(times, latency.by_round())
         p10, p90 = percentile(times, 10), percentile(times, 90)
         mark = "**" if middle == fastest[_rivals(result)] else ""
         rows.append(
@@ -52,7 +52,7 @@ def latency_rows(results: Sequence[Result]) -> list[Row]:
                 "precision": case.precision,
                 "batch": case.batch,
                 "threads": case.threads,
-                "p50 ms [95 %]": f"{mark}{middle:.2f}{mark} [{low:.2f}, {high:.2f}]",
+                "p50 ms [95 %]": f"{mark}{middle:.2f}{mark} {interval_cell(interval)}",
                 "p90 ms": _few(p90, 90),
                 "p99 ms": _few(percentile(times, 99), 99),
                 "spread": "-" if p10 is None or p90 is None else f"{(p90 - p10) / middle:.0%}",
@@ -139,6 +139,11 @@ def _few_words(result: Result) -> str:
     case = result.case
     on = f", {case.dataset}:{case.split}" if case.dataset else f", batch {case.batch}"
     return f"{case.network}, {case.backend} on {case.device}{on}"
+
+
+def interval_cell(interval: tuple[float, float] | None) -> str:
+    """Return an interval in brackets, or that there are too few rounds for one."""
+    return f"[rounds<{LEAST_ROUNDS}]" if interval is None else f"[{interval[0]:.2f}, {interval[1]:.2f}]"
 
 
 def _few(value: float | None, q: int) -> str:

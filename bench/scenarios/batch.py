@@ -18,8 +18,10 @@ from bench.team import Opened
 from bench.types import Split
 from zoo.golden import Golden
 
-ROUNDS = 4
-ROUND_RUNS = 3
+ROUNDS = 6
+"""As few as the interval of a median can be had from."""
+
+ROUND_RUNS = 2
 SHARE = 0.4
 """Of ``--budget``, at each size: all seven sizes up to 64 take 2.8 budgets."""
 

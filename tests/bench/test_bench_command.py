@@ -51,7 +51,7 @@ def test_a_run_leaves_every_planned_case_with_its_proof(tiny_zoo, tmp_path, caps
         assert result.parity.reference == "numpy by hand"
         assert result.parity.max_abs < 1e-6
         assert sum(result.placement.values()) > 0
-    assert {p.name for p in out.iterdir()} == {"run.json", RESULTS, "report.md", "latency.png"}
+    assert {p.name for p in out.iterdir()} == {"run.json", RESULTS, "report.md", "latency.png", "stages.png"}
     assert f"report: {out / 'report.md'}" in capsys.readouterr().out
     run = read_run(out)
     assert run.config.data == ("csv:all",)

@@ -8,6 +8,7 @@ import pytest
 from bench_cases import FAULTY, latency_case
 
 from bench import latency
+from bench.conditions import Conditions
 from bench.process import WorkerProcess, open_worker
 from bench.team import Team
 
@@ -103,3 +104,63 @@ def test_the_batch_size_is_the_cases_own(network, monkeypatch):
     monkeypatch.setattr(WorkerProcess, "ask", spy)
     measured([latency_case(batch=13)], network)
     assert shapes == [(13, 3, 7, 11)]
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        ([0.5, -0.25, 0.5], "a run of -0.25 ms"),
+        ([0.5, 0.0], "a run of 0.0 ms"),
+        ([float("nan")], "a run of nan ms"),
+        ([float("inf"), 1.0], "a run of inf ms"),
+        ([], "no run at all"),
+    ],
+)
+def test_a_duration_that_is_none_fails_the_row_and_the_other_goes_on(network, monkeypatch, tmp_path, times, said):
+    good = tmp_path / "good.py"
+    good.write_text(Path(FAULTY).read_text())
+    ask = WorkerProcess.ask
+    first = []
+
+    def spy(worker, do, arrays=None, **request):
+        first.append(worker)
+        answer, outputs = ask(worker, do, arrays, **request)
+        return ({**answer, "times_ms": times} if do == "time" and worker is first[0] else answer), outputs
+
+    monkeypatch.setattr(WorkerProcess, "ask", spy)
+    wrong, right = measured([latency_case(), latency_case(str(good))], network)
+    assert (wrong.status, right.status) == ("failed", "ok")
+    assert wrong.reason == f"the worker answers with {said}: its clock cannot be trusted"
+    assert wrong.latency is None
+    assert wrong.parity is not None
+
+
+def test_a_wall_clock_that_jumps_back_changes_no_time(network, monkeypatch, tmp_path):
+    jumping = "import time\ntime.time = lambda hour=iter(range(10**6, 0, -1)): 3600.0 * next(hour)\n"
+    backend = tmp_path / "jumping.py"
+    backend.write_text(
+        jumping + Path(FAULTY).read_text().replace("time.sleep(0.0005)", "time.sleep(0.0005 + 0 * time.time())")
+    )
+    hours = iter(range(10**6, 0, -1))
+    monkeypatch.setattr(time, "time", lambda: 3600.0 * next(hours))
+    (result,) = measured([latency_case(str(backend))], network)
+    assert result.status == "ok"
+    assert 0.5 <= min(result.latency.times_ms) <= max(result.latency.times_ms) < 60_000
+    assert 0 < result.latency.cold_ms["first"] < 60_000
+
+
+@pytest.mark.parametrize("module", ["latency", "worker", "process", "team", "conditions", "accuracy"])
+def test_what_measures_reads_no_wall_clock(module):
+    source = Path(latency.__file__).with_name(f"{module}.py").read_text()
+    assert "time.time" not in source
+    assert "import time" not in source
+    assert "datetime" not in source
+
+
+def test_the_conditions_of_every_round_are_kept_and_warned_of(network, monkeypatch):
+    busy = Conditions(cpu_s=1.0, others_s=0.5)
+    monkeypatch.setattr(latency, "between", lambda before, after: busy)
+    (result,) = measured([latency_case()], network)
+    assert [w for w in result.warnings if w.startswith("load: ")] == [
+        "load: other processes took 50% of its CPUs; close them and repeat"
+    ]

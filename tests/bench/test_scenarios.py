@@ -186,7 +186,7 @@ def timed(threads, ms, backend="a"):
 
 
 def test_numbers_of_threads_stand_side_by_side_with_the_bounds_of_both_medians():
-    results = [timed(1, (9.0, 10.0, 11.0)), timed(2, (4.0, 5.0, 8.0)), timed(1, (7.0,), "b")]
+    results = [timed(1, (9.0, *[10.0] * 4, 11.0)), timed(2, (4.0, *[5.0] * 4, 8.0)), timed(1, (7.0,), "b")]
     first, second = threads_rows(results)
     assert first["threads 1"] == "10.00 ms"
     assert first["threads 2"] == "5.00 ms, 2.00x [1.12, 2.75]"
