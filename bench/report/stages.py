@@ -62,7 +62,7 @@ def stage_rows(results: Sequence[Result]) -> list[Row]:
                 "threads": case.threads,
                 **{TITLES[stage]: f"{medians[stage]:.3f}" if stage in medians else "-" for stage in there},
                 "sum": f"{sum(medians.values()):.3f}",
-                "n": f"{len(result.latency.stages_ms.get('decode', ()))} images, {len(own)} runs",
+                "n": f"{len(result.latency.stages_ms.get('decode', ()))} images, {len(own)} run{'s' * (len(own) != 1)}",
             }
         )
     return rows

@@ -62,7 +62,8 @@ def _measure(case: Case, given: Given) -> Result:
     told = Fingerprint(split_sha256=fingerprint(split), n=len(split.samples), label_rule=split.label_rule)
     cpus = decoding_cpus(case.threads)
     count = f"{len(cpus)} threads" if len(cpus) > 1 else "1 thread"
-    where = f"CPUs {', '.join(map(str, cpus))}" if cpus else "CPUs shared with the worker"
+    named = f"CPU{'s' * (len(cpus) > 1)} {', '.join(map(str, cpus))}"
+    where = named if cpus else "CPUs shared with the worker"
     candidate = Candidate(case, told, runtime={"decoding": f"{count} on {where}"})
     with one_cv2_thread(), ThreadPoolExecutor(len(cpus) or 1, initializer=_pin, initargs=(cpus,)) as pool:
 

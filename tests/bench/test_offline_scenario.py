@@ -112,15 +112,22 @@ def test_a_worker_that_goes_wrong_is_a_failed_result(network, split, monkeypatch
     assert len(result.points) == points
 
 
-@pytest.mark.parametrize(("cpus", "threads", "left"), [([2, 5, 7], 1, [5, 7]), ([2, 5], 2, []), ([4], 1, [])])
-def test_decoding_has_the_cpus_that_the_worker_leaves(network, split, monkeypatch, cpus, threads, left):
+@pytest.mark.parametrize(
+    ("cpus", "threads", "left", "said"),
+    [
+        ([2, 5, 7], 1, [5, 7], "2 threads on CPUs 5, 7"),
+        ([2, 5], 1, [5], "1 thread on CPU 5"),
+        ([2, 5], 2, [], "1 thread on CPUs shared with the worker"),
+        ([4], 1, [], "1 thread on CPUs shared with the worker"),
+    ],
+)
+def test_decoding_has_the_cpus_that_the_worker_leaves(network, split, monkeypatch, cpus, threads, left, said):
     pinned = []
     monkeypatch.setattr(offline, "usable_cpus", lambda: cpus)
     monkeypatch.setattr(offline.os, "sched_setaffinity", lambda thread, cpus: pinned.append((thread, cpus)))
     result = measured(network, split, case(threads=threads))
     assert offline.decoding_cpus(threads) == left
-    where = f"CPUs {', '.join(map(str, left))}" if left else "CPUs shared with the worker"
-    assert result.runtime["decoding"] == f"{'2 threads' if len(left) == 2 else '1 thread'} on {where}"
+    assert result.runtime["decoding"] == said
     assert all(one == (0, left) for one in pinned)
     assert bool(pinned) == bool(left)
 
