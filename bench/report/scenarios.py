@@ -16,7 +16,7 @@ from bench.points import best_rate, images_per_s, knee, meets, part_per_s
 from bench.records import Case, Latency, Point, Result, Scenario
 from bench.report.pictures import COLOURS, new_figure, save
 from bench.report.tables import interval_cell
-from bench.statistics import ENOUGH, median_interval, percentile
+from bench.statistics import ENOUGH, median_interval, percentile, unpaired_ratio
 
 Row = dict[str, Any]
 
@@ -123,10 +123,10 @@ def _speed_up(timed: dict[int, Latency], threads: int, fewest: int) -> str:
     middle = float(np.median(timed[threads].times_ms))
     if threads == fewest:
         return f"{middle:.2f} ms"
-    base = float(np.median(timed[fewest].times_ms))
-    ours, theirs = (median_interval(one.times_ms, one.by_round()) for one in (timed[threads], timed[fewest]))
-    bounds = None if ours is None or theirs is None else (theirs[0] / ours[1], theirs[1] / ours[0])
-    return f"{middle:.2f} ms, {base / middle:.2f}x {interval_cell(bounds)}"
+    slow, fast = (latency.by_round() or [latency.times_ms] for latency in (timed[fewest], timed[threads]))
+    ratio = unpaired_ratio(slow, fast)  # measured one after the other
+    interval = None if ratio.low is None or ratio.high is None else (ratio.low, ratio.high)
+    return f"{middle:.2f} ms, {ratio.value:.2f}x {interval_cell(interval)}"
 
 
 def _of(scenario: Scenario, results: Sequence[Result]) -> list[Result]:

@@ -51,8 +51,8 @@ class Form:
         return sum(self.wanted().values()) + 2
 
 
-FULL = Form(beside_itself=200, slowed=100, sets=4, blocks=200, simulations=2000, seconds=600, short=False)
-SHORT = Form(beside_itself=20, slowed=10, sets=1, blocks=60, simulations=500, seconds=120, short=True)
+FULL = Form(beside_itself=200, slowed=100, sets=4, blocks=200, simulations=2000, seconds=1200, short=False)
+SHORT = Form(beside_itself=20, slowed=10, sets=1, blocks=60, simulations=500, seconds=240, short=True)
 
 
 class NoRuntime(BadInput):

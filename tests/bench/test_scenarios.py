@@ -9,7 +9,7 @@ from test_bench_command import bench_run, errors
 
 from bench import scenarios
 from bench.points import headline
-from bench.records import Latency, Parity, Point, Result, Scenario
+from bench.records import Latency, Point, Result, Scenario
 from bench.report.flat import rows
 from bench.report.scenarios import batch_rows, offline_rows, picture, server_rows, threads_rows
 from bench.results import RESULTS, read_results, read_run
@@ -177,20 +177,18 @@ def test_trials_stand_in_the_order_of_their_rates_and_the_best_is_bold():
 
 def timed(threads, ms, backend="a"):
     case = latency_case(backend, threads=threads)
-    return Result(
-        case=case,
-        status="ok",
-        latency=Latency(times_ms=ms, cold_ms={}),
-        parity=Parity(reference="numpy", max_abs=0.0, max_rel=0.0),
-    )
+    latency = Latency(times_ms=ms, cold_ms={}, rounds=(1,) * len(ms))
+    return Result(case=case, status="ok", latency=latency)
 
 
-def test_numbers_of_threads_stand_side_by_side_with_the_bounds_of_both_medians():
-    results = [timed(1, (9.0, *[10.0] * 4, 11.0)), timed(2, (4.0, *[5.0] * 4, 8.0)), timed(1, (7.0,), "b")]
+def test_numbers_of_threads_stand_side_by_side_with_the_interval_of_their_ratio():
+    slow, fast = (9.0, 9.0, 10.0, 10.0, 10.0, 11.0), (4.0, 5.0, 5.0, 5.0, 5.0, 8.0)
+    results = [timed(1, slow), timed(2, fast), timed(1, (7.0,), "b"), timed(2, (3.5,), "b")]
     first, second = threads_rows(results)
     assert first["threads 1"] == "10.00 ms"
-    assert first["threads 2"] == "5.00 ms, 2.00x [1.12, 2.75]"
-    assert (second["threads 1"], second["threads 2"]) == ("7.00 ms", "-")
+    assert first["threads 2"] == "5.00 ms, 2.00x [1.38, 2.25]"
+    assert (second["threads 1"], second["threads 2"]) == ("7.00 ms", "3.50 ms, 2.00x [rounds<6]")
+    assert threads_rows(results[:3])[1]["threads 2"] == "-"
     assert threads_rows(results[:1]) == []
 
 
