@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,9 @@ PACKAGES = (
     "protobuf",
     "tensorrt",
 )
+
+
+CPUS = Path("/sys/devices/system/cpu")
 
 
 def host() -> dict[str, Any]:
@@ -58,6 +62,21 @@ def usable_cpus() -> list[int]:
     """Return the CPUs that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return sorted(affinity(0)) if affinity else list(range(os.cpu_count() or 1))
+
+
+def last_level_cache(cpus: Sequence[int]) -> int | None:
+    """Return the bytes of the last-level caches that ``cpus`` have, those they share once; None where nobody tells."""
+    found: dict[tuple[int, str], int] = {}
+    for cpu in cpus:
+        levels: list[tuple[int, str, int]] = []
+        for index in (CPUS / f"cpu{cpu}" / "cache").glob("index*"):
+            size, level, shared = ((index / name).read_text().strip() for name in ("size", "level", "shared_cpu_list"))
+            levels.append((int(level), shared, int(size.removesuffix("K")) * 1024))
+        if not levels:
+            return None
+        last = max(levels)
+        found[last[:2]] = last[2]
+    return sum(found.values())
 
 
 def gpus() -> list[str]:

@@ -219,8 +219,57 @@ class RunConfig(Record):
     limit_ms: float | None = Field(default=None, description="of the scenario server; None: by the fastest backend")
 
 
+class Costs(Record):
+    """What a network's file holds, and the least that a run of it does.
+
+    ``macc``: multiplications of convolutions and dense layers for one face; a run of ``b`` faces moves at least
+    ``run_bytes + b * face_bytes``, of which the first are the weights.
+    """
+
+    file_bytes: int
+    parameters: int
+    macc: int
+    run_bytes: int
+    face_bytes: int
+
+    def moved(self, batch: int) -> int:
+        """Return the least bytes that a run of ``batch`` faces moves."""
+        return self.run_bytes + batch * self.face_bytes
+
+
+class Kernel(Record):
+    """The times in ms of one piece of work that a machine is measured by: its operations, or the bytes it moves."""
+
+    name: str
+    backend: str
+    operations: int = Field(default=0, description="floating-point operations, two a multiplication")
+    bytes: int = Field(default=0, description="least bytes moved")
+    times_ms: tuple[float, ...]
+
+
+class Limit(Record):
+    """How fast a device is with so many threads, as far as any backend of the run could show.
+
+    ``gflops`` and ``gb_s`` are of the kernel that is best in the fastest tenth of its runs (p10), which ``.._by`` names
+    with its backend; None where no backend ran any. ``cache_bytes``: the last-level cache, where the system tells.
+    """
+
+    device: str
+    threads: int
+    gflops: float | None
+    gflops_by: str | None
+    gb_s: float | None
+    gb_s_by: str | None
+    cache_bytes: int | None = None
+    kernels: tuple[Kernel, ...] = ()
+    refused: dict[str, str] = Field(default={}, description="why a backend has no times, by backend and kernel")
+
+
 class RunRecord(Record):
-    """What stands over all results of a run: what was asked, where it ran, with which versions."""
+    """What stands over all results of a run: what was asked, where it ran, with which versions, how fast that is.
+
+    ``costs``: by network and precision.
+    """
 
     schema_: int = Field(default=SCHEMA, alias="schema")
     config: RunConfig
@@ -229,4 +278,6 @@ class RunRecord(Record):
     git_commit: str | None
     started: str
     models: dict[str, dict[str, str]] = {}
+    costs: dict[str, dict[Precision, Costs]] = Field(default={}, exclude_if=_empty)
+    limits: tuple[Limit, ...] = Field(default=(), exclude_if=_empty)
     notes: tuple[str, ...] = ()

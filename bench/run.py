@@ -15,8 +15,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
-from bench import accuracy, scenarios
+from bench import accuracy, roofline, scenarios
 from bench.accuracy import Network
+from bench.costs import costs_of
 from bench.host import git_commit, host, versions
 from bench.plan import Planned
 from bench.process import Model, Start
@@ -86,7 +87,8 @@ def _run(request: Request) -> int:
     record, kept = _record(request, networks), list[Result]()
     if before is not None:
         refuse_another(request.out, before, record)
-        record = record.model_copy(update={"started": before.started, "models": {**before.models, **record.models}})
+        known = {"models": {**before.models, **record.models}, "costs": {**before.costs, **record.costs}}
+        record = record.model_copy(update={"started": before.started, "limits": before.limits, **known})
         kept = standing(read_results(request.out), request.planned, request.splits)
     write_atomically(request.out / RUN, record.model_dump_json(by_alias=True, indent=1) + "\n")
     file = ResultsFile(request.out, kept)
@@ -98,6 +100,14 @@ def _run(request: Request) -> int:
         closing(_measure(request, left, networks, display)) as measured,
     ):
         try:
+            limits = roofline.limits(
+                _to_be_timed(request, left, networks),
+                request.start,
+                record.limits,
+                partial(display.working, "the machine"),
+            )
+            record = record.model_copy(update={"limits": limits})
+            write_atomically(request.out / RUN, record.model_dump_json(by_alias=True, indent=1) + "\n")
             for results in measured:
                 finished += results
                 file.add(results)
@@ -141,6 +151,17 @@ def _not_measured(planned: Planned, network: Network | Missing) -> Result | None
     if network.file(case.precision) is None:
         return Result(case=case, status="skipped", reason=_unbuilt(case))
     return None
+
+
+def _to_be_timed(request: Request, left: Sequence[Planned], networks: Mapping[str, Network | Missing]) -> list[Case]:
+    """Return the cases of latency that will be measured on ONNX files, which is what the machine is measured by."""
+    return [
+        planned.case
+        for planned in left
+        if planned.case.kind == "latency"
+        and planned.case.backend not in request.readers
+        and _not_measured(planned, networks[planned.case.network]) is None
+    ]
 
 
 def _measure_group(
@@ -223,11 +244,14 @@ def _missing(name: str, error: BadInput) -> Missing:
 
 def _record(request: Request, networks: Mapping[str, Network | Missing]) -> RunRecord:
     models = {}
+    files: dict[str, dict[Precision, Path]] = {}
     for name, network in networks.items():
         if isinstance(network, Network):
             sources = {w.file: w.sha256 for w in network.card.files if w.needed_by in (None, network.spec.variant)}
             variants = {f"onnx {precision}": sha256_of(path) for precision, path in network.variants.items()}
             models[name] = {"onnx": sha256_of(network.model), **variants, **sources}
+            files[name] = {"fp32": network.model, **network.variants}
+    costs, uncounted = costs_of(files)
     told = (f"{split.dataset}:{split.split}: {note}" for split in request.splits for note in split.notes)
     return RunRecord(
         config=request.config,
@@ -236,7 +260,8 @@ def _record(request: Request, networks: Mapping[str, Network | Missing]) -> RunR
         git_commit=git_commit(),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         models=models,
-        notes=(*request.notes, *told, *_calibrations(networks)),
+        costs=costs,
+        notes=(*request.notes, *told, *_calibrations(networks), *uncounted),
     )
 
 

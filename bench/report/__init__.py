@@ -24,7 +24,7 @@ def write(out: Path, formats: Sequence[str]) -> list[Path]:
     run, results = read_run(out), read_results(out)
     written = []
     for name in formats:
-        text = markdown.render(run, results, out) if name == "md" else flat.render(results, name)
+        text = markdown.render(run, results, out) if name == "md" else flat.render(run, results, name)
         written.append(out / f"report.{name}")
         write_atomically(written[-1], text)
     return written

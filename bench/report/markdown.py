@@ -14,8 +14,10 @@ from typing import Any
 from bench.records import Result, RunRecord
 from bench.report import pictures, scenarios, stages
 from bench.report.claims import claim_rows, confusions, unmatched
+from bench.report.costs import kernel_rows, machine_rows, network_rows
+from bench.report.latency import latency_parts
 from bench.report.scores import score_tables
-from bench.report.tables import Row, latency_rows, shared, unmeasured_rows, warned, where_rows
+from bench.report.tables import Row, shared, unmeasured_rows, warned, where_rows
 
 TEMPLATE = Path(__file__).with_name("report.md.jinja")
 
@@ -38,15 +40,15 @@ def render(run: RunRecord, results: Sequence[Result], out: Path) -> str:
             key = (result.case.dataset, result.case.split, result.fingerprint.split_sha256)
             splits.setdefault(key, []).append(result)
     accuracy = [_split(members, out) for members in splits.values()]
-    settings, latency = shared(latency_rows(results), SETTINGS)
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         run=run,
         counted=", ".join(f"{counted[status]} {status}" for status in ("ok", "skipped", "failed")),
         where=where_rows(run),
         models=_models(run),
-        latency=latency,
-        latency_settings=settings,
-        latency_picture=pictures.latency(results, out),
+        networks=network_rows(run),
+        machine=machine_rows(run),
+        kernels=kernel_rows(run),
+        latency=latency_parts(run, results, out),
         threads=shared(scenarios.threads_rows(results), SETTINGS),
         stages=shared(stages.stage_rows(results), SETTINGS),
         stages_picture=stages.picture(results, out),

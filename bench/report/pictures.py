@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from itertools import cycle
 from pathlib import Path
@@ -11,62 +11,93 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.records import Result
+from bench.records import Case, Result
+from bench.report.speed import SpeedUp
 from bench.results import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377")
+COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb")
 """Paul Tol's bright colours, which the colour-blind can tell apart."""
 
 
-def latency(results: Sequence[Result], out: Path) -> str | None:
-    """Draw each network's times as a box a backend (quartiles; whiskers p5 to p95); return the file's name, if any.
+def latency(timed: Sequence[Result], out: Path, suffix: str = "") -> str:
+    """Draw each network's times as a box a backend (quartiles; whiskers p5 to p95); return the file's name.
 
     Networks differ by a factor of hundreds, so the axis is logarithmic.
     """
-    timed = [r for r in results if r.latency is not None]
-    if not timed:
+    figure, axes, places = _by_network(timed)
+    for result in timed:
+        assert result.latency is not None
+        at, colour = places[result.case]
+        axes.boxplot(
+            [result.latency.times_ms],
+            positions=[at],
+            widths=0.8,
+            orientation="horizontal",
+            whis=(5, 95),
+            showfliers=False,
+            patch_artist=True,
+            manage_ticks=False,
+            boxprops={"facecolor": colour, "edgecolor": colour},
+            whiskerprops={"color": colour},
+            capprops={"color": colour},
+            medianprops={"color": "black"},
+        )
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_xlabel("ms a run, logarithmic; box: quartiles, black: median, whiskers: p5 to p95")
+    return save(figure, out, f"latency{suffix}")
+
+
+def speed_ups(timed: Sequence[Result], faster: Mapping[Case, SpeedUp], out: Path, suffix: str = "") -> str | None:
+    """Draw each row's speed-up over its network's original framework as a bar with its interval; the file's name.
+
+    None where no row has one.
+    """
+    shown = [result for result in timed if result.case in faster]
+    if not shown:
         return None
+    figure, axes, places = _by_network(shown)
+    for result in shown:
+        at, colour = places[result.case]
+        ratio = faster[result.case].ratio
+        axes.barh(at, ratio.value, height=0.8, color=colour)
+        if ratio.low is not None and ratio.high is not None:
+            axes.plot([ratio.low, ratio.high], [at, at], color="black", linewidth=1)
+        axes.annotate(f" {ratio.value:.2f}", (max(ratio.value, ratio.high or 0), at), va="center", fontsize=6)
+    axes.axvline(1, color="black", linewidth=0.8)
+    axes.set_xlim(left=0)
+    axes.margins(x=0.06)
+    axes.set_xlabel("times as fast as the network's original framework (line at 1); black: 95 % interval")
+    return save(figure, out, f"speed-up{suffix}")
+
+
+def _by_network(timed: Sequence[Result]) -> tuple[Any, Axes, dict[Case, tuple[float, str]]]:
+    """Return a figure with a place and a colour for each row, the backends of a network together, and a legend."""
     groups: dict[str, list[Result]] = {}
     for result in timed:
-        groups.setdefault(_network(result), []).append(result)
-    places = dict.fromkeys(_backend(result) for result in timed)
-    colours = dict(zip(places, cycle(COLOURS), strict=False))
-    figure, axes = new_figure(9, 1.3 + 0.16 * len(timed) + 0.12 * len(groups), 1)
-    at, ticks = 0.0, []
-    for members in groups.values():
+        groups.setdefault(result.case.network, []).append(result)
+    colours = dict(zip(dict.fromkeys(_backend(result) for result in timed), cycle(COLOURS), strict=False))
+    figure, (axes,) = new_figure(9, 1.3 + 0.14 * len(timed) + 0.1 * len(groups), 1)
+    at, ticks, places = 0.0, [], {}
+    for number, members in enumerate(groups.values()):
         ticks.append(at + (len(members) - 1) / 2)
+        if number % 2:
+            axes.axhspan(at - 0.9, at + len(members) - 0.1, color="black", alpha=0.04, linewidth=0)
         for result in members:
-            assert result.latency is not None
-            colour = colours[_backend(result)]
-            axes[0].boxplot(
-                [result.latency.times_ms],
-                positions=[at],
-                widths=0.8,
-                orientation="horizontal",
-                whis=(5, 95),
-                showfliers=False,
-                patch_artist=True,
-                boxprops={"facecolor": colour, "edgecolor": colour},
-                whiskerprops={"color": colour},
-                capprops={"color": colour},
-                medianprops={"color": "black"},
-            )
+            places[result.case] = at, colours[_backend(result)]
             at += 1
         at += 0.8
-    axes[0].set_yticks(ticks, list(groups))
-    axes[0].set_ylim(at, -1)
-    axes[0].set_xscale("log")
-    axes[0].xaxis.set_major_formatter("{x:g}")
-    axes[0].set_xlabel("ms a run, logarithmic; box: quartiles, black: median, whiskers: p5 to p95")
-    axes[0].tick_params(axis="y", labelsize=8)
-    axes[0].grid(axis="x", alpha=0.3)
+    axes.set_yticks(ticks, list(groups))
+    axes.set_ylim(at - 0.8, -1)
+    axes.tick_params(axis="y", labelsize=8)
+    axes.grid(axis="x", alpha=0.3)
     for name, colour in colours.items():
-        axes[0].plot([], [], color=colour, linewidth=6, label=name)
-    figure.legend(loc="outside upper center", ncols=len(colours), fontsize=8, frameon=False)
-    return save(figure, out, "latency")
+        axes.plot([], [], color=colour, linewidth=6, label=name)
+    figure.legend(loc="outside upper center", ncols=min(6, len(colours)), fontsize=8, frameon=False)
+    return figure, axes, places
 
 
 def confusion(table: dict[str, Any], split: str, out: Path) -> str:
@@ -78,11 +109,6 @@ def confusion(table: dict[str, Any], split: str, out: Path) -> str:
         _heat_map(axes[1], published, table["labels"], f"published\n({table['where'].partition(';')[0]})")
     number = "" if table["number"] == 1 else f"-{table['number']}"
     return save(figure, out, f"confusion-{table['title']}-{split}{number}")
-
-
-def _network(result: Result) -> str:
-    case = result.case
-    return f"{case.network}, batch {case.batch}" + ("" if case.precision == "fp32" else f", {case.precision}")
 
 
 def _backend(result: Result) -> str:

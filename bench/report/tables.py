@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from bench.records import Result, RunRecord
+from bench.records import Case, Result, RunRecord
+from bench.report import speed
+from bench.report.speed import Bound, SpeedUp, bound_cell, speed_up_cell
 from bench.statistics import ENOUGH, LEAST_ROUNDS, median_interval, percentile
 
 Row = dict[str, Any]
@@ -31,9 +33,14 @@ def where_rows(run: RunRecord) -> list[Row]:
     return [{"": name, "value": value} for name, value in facts.items()]
 
 
-def latency_rows(results: Sequence[Result]) -> list[Row]:
-    """Return one row for each latency that was measured; of the backends of one network the fastest is in bold."""
-    timed = [(r, r.latency) for r in results if r.latency is not None]
+def latency_rows(
+    results: Sequence[Result], faster: Mapping[Case, SpeedUp] | None = None, limits: Mapping[Case, Bound] | None = None
+) -> list[Row]:
+    """Return one row for each latency that was measured; of the backends of one network the fastest is in bold.
+
+    ``faster`` and ``limits``: the rows' speed-ups over their source, and the machine's limits for them.
+    """
+    timed = [(r, r.latency) for r in speed.timed(results) if r.latency is not None]
     medians = [float(np.median(latency.times_ms)) for _, latency in timed]
     fastest: dict[tuple[Any, ...], float] = {}
     for (result, _), middle in zip(timed, medians, strict=True):
@@ -56,9 +63,13 @@ def latency_rows(results: Sequence[Result]) -> list[Row]:
                 "p90 ms": _few(p90, 90),
                 "p99 ms": _few(percentile(times, 99), 99),
                 "spread": "-" if p10 is None or p90 is None else f"{(p90 - p10) / middle:.0%}",
+                "vs source": speed_up_cell(case, faster or {}),
                 "images/s": f"{1000 * case.batch / middle:.1f}",
+                "of the limit": bound_cell(case, limits or {}),
                 "cold start ms": " + ".join(f"{latency.cold_ms[s]:.0f}" for s in ("import", "load", "first")),
                 "memory MB": "-" if result.memory_mb is None else f"{result.memory_mb:.0f}",
+                "device memory MB": "-" if result.device_memory_mb is None else f"{result.device_memory_mb:.0f}",
+                "runs on": ", ".join(f"{name} {value}" for name, value in result.runtime.items()) or "-",
                 "placement": placement(result),
                 "parity": parity(result),
                 "n": len(times),

@@ -10,11 +10,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from bench_cases import small_kernels
 
 import zoo.card
 import zoo.golden
 import zoo.store
-from bench import latency
+from bench import latency, roofline
 from bench import run as running
 from bench.accuracy import Network
 from bench.types import Sample, Split
@@ -100,6 +101,8 @@ def tiny_zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TinyZoo:
     monkeypatch.setattr(running, "cores", lambda: 1)  # no process of its own for a network that takes no time
     monkeypatch.setattr(latency, "ROUNDS", 2)
     monkeypatch.setattr(latency, "LEAST_ROUNDS", 2)
+    monkeypatch.setattr(roofline, "kernels", small_kernels)
+    monkeypatch.setattr(roofline, "ROUND_SECONDS", 0.001)
     monkeypatch.setenv("ZOO_HOME", str(home))
     monkeypatch.setenv("ZOO_MIRROR", str(mirror))
     monkeypatch.setenv("PIP_NO_INDEX", "1")

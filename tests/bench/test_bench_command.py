@@ -15,7 +15,7 @@ import zoo.__main__
 import zoo.card
 import zoo.store
 import zoo.variants
-from bench import accuracy, backends, latency, results
+from bench import accuracy, backends, latency, results, roofline
 from bench import run as running
 from bench.cli import main
 from bench.devices import Chosen, called
@@ -51,11 +51,60 @@ def test_a_run_leaves_every_planned_case_with_its_proof(tiny_zoo, tmp_path, caps
         assert result.parity.reference == "numpy by hand"
         assert result.parity.max_abs < 1e-6
         assert sum(result.placement.values()) > 0
-    assert {p.name for p in out.iterdir()} == {"run.json", RESULTS, "report.md", "latency.png", "stages.png"}
+    pictures = {f"latency-batch-{batch}-threads-1.png" for batch in (1, 3)}
+    assert {p.name for p in out.iterdir()} == {"run.json", RESULTS, "report.md", "stages.png", *pictures}
     assert f"report: {out / 'report.md'}" in capsys.readouterr().out
     run = read_run(out)
     assert run.config.data == ("csv:all",)
     assert str(tmp_path) not in (out / "run.json").read_text() + (out / "report.md").read_text()
+
+
+def test_a_run_says_what_its_networks_cost_and_what_the_machine_can(tiny_zoo, tmp_path):
+    assert zoo.__main__.main(["build", "tiny", "--precision", "fp16"]) == 0
+    out = tmp_path / "out"
+    assert bench_run(tiny_zoo, out, "--only", "latency", "--batch", "1,3", "--precision", "fp32,fp16") == 0
+    run = read_run(out)
+    assert run.costs.keys() == {"tiny", "tiny@rgb", "twin", "twin@rgb"}
+    assert {name for name, of in run.costs.items() if "fp16" in of} == {"tiny", "tiny@rgb"}
+    assert all("fp32" in of for of in run.costs.values())
+    full, half = run.costs["tiny"]["fp32"], run.costs["tiny"]["fp16"]
+    assert full.file_bytes == zoo.store.build(zoo.card.all_cards()["tiny"]).stat().st_size
+    assert (full.parameters, full.macc) == (2 * 231 + 2, 2 * 231)
+    assert 4 * full.parameters <= full.run_bytes <= 4 * full.parameters + 64  # and the sizes for a Reshape
+    assert full.face_bytes >= 4 * 231 + 3 * 4 * 2  # the face; what the dense layer and Softmax write and read
+    assert half.run_bytes < full.run_bytes
+    (limit,) = run.limits
+    assert (limit.device, limit.threads, limit.refused) == ("cpu", 1, {})
+    assert limit.gflops > 0
+    assert limit.gb_s > 0
+    assert {kernel.backend for kernel in limit.kernels} == {"onnxruntime", "opencv", "_memory"}
+    text = (out / "report.md").read_text()
+    assert text.index("## Networks") < text.index("## Machine limits") < text.index("| of the limit")
+
+
+def test_the_machine_is_measured_for_latencies_alone_and_once_a_run(tiny_zoo, tmp_path, monkeypatch):
+    out, asked = tmp_path / "out", []
+    monkeypatch.setattr(roofline, "measure", _spy(roofline.measure, asked))
+    assert bench_run(tiny_zoo, tmp_path / "scores", "--only", "accuracy", "--zoo", "tiny") == 0
+    assert asked == []
+    assert read_run(tmp_path / "scores").limits == ()
+    arguments = ("--only", "latency", "--zoo", "tiny", "--batch", "1,2")
+    assert bench_run(tiny_zoo, out, *arguments) == 0
+    kept = read_run(out).limits
+    kept_lines(out, lambda line: line["case"]["batch"] == 1)
+    assert bench_run(tiny_zoo, out, *arguments, "--resume") == 0
+    assert asked == ["cpu"]
+    assert read_run(out).limits == kept != ()
+
+
+def test_ctrl_c_while_the_machine_is_measured_leaves_a_report(tiny_zoo, tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(roofline, "measure", interrupted)
+    assert bench_run(tiny_zoo, tmp_path / "out", "--only", "latency", "--zoo", "tiny") == 130
+    assert {r.status for r in read_results(tmp_path / "out")} == {"skipped"}
+    assert (tmp_path / "out" / "report.md").exists()
 
 
 def test_backends_agree_on_the_scores_and_variants_do_not_share_them(tiny_zoo, tmp_path):
