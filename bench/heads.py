@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from bench.records import Decode
+from bench.types import Sample
 from zoo.fields import Head
 
 Array = np.ndarray[Any, Any]
@@ -46,6 +47,18 @@ def group_of_true_age(age: float | None, ranges: Ranges = GROUP_RANGES) -> int:
     if age is None:
         return OUTSIDE
     return next((i for i, (first, last) in enumerate(ranges) if first <= int(age) <= last), OUTSIDE)
+
+
+def group_of_sample(sample: Sample, ranges: Ranges = GROUP_RANGES) -> int:
+    """Return the index of the range that holds all that is known of a face's age, or OUTSIDE.
+
+    An exact age counts where it lies; an age range only where one group holds the whole of it, so 10-19 counts for
+    none of the eight groups, and 8-12 for 8-13.
+    """
+    if sample.age is not None or sample.age_range is None:
+        return group_of_true_age(sample.age, ranges)
+    low, high = sample.age_range
+    return next((i for i, (first, last) in enumerate(ranges) if first <= low and high <= last), OUTSIDE)
 
 
 def group_of_predicted_age(years: Array) -> Array:

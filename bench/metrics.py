@@ -1,6 +1,7 @@
 """Scores with their 95 % intervals: Wilson's for shares, a seeded percentile bootstrap for years.
 
 A face whose true age lies between two groups, or beyond the last, counts for the error in years, for no group metric.
+One whose age is a range counts for the group that holds the whole range, and for no error in years.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.heads import GROUP_RANGES, OUTSIDE, Prediction, group_of_true_age
+from bench.heads import GROUP_RANGES, OUTSIDE, Prediction, group_of_sample
 from bench.records import Confusion, Score
 from bench.types import Sample
 from zoo.fields import AGE_GROUPS, Head
@@ -32,7 +33,7 @@ def scores(head: Head, prediction: Prediction, samples: Sequence[Sample]) -> lis
             found.append(_gender(prediction.gender[known], truth[known], head.labels))
     if prediction.group is not None:
         labels, ranges = (head.labels, head.ranges()) if head.task == "age_group" else (AGE_GROUPS, GROUP_RANGES)
-        truth = np.asarray([group_of_true_age(s.age, ranges) for s in samples])
+        truth = np.asarray([group_of_sample(s, ranges) for s in samples])
         inside = truth != OUTSIDE
         if inside.any():
             found += _groups(prediction.group[inside], truth[inside], labels)

@@ -109,7 +109,7 @@ def _featured(split: Split) -> str | None:
 def _unlabelled(heads: Sequence[Head], split: Split) -> str | None:
     has = {
         "gender": any(s.gender is not None for s in split.samples),
-        "age": any(s.age is not None for s in split.samples),
+        "age": any(s.age is not None or s.age_range is not None for s in split.samples),
     }
     wanted = {"gender" if head.task == "gender" else "age" for head in heads}
     if any(has[label] for label in wanted):

@@ -66,12 +66,23 @@ class Session:
     """what the process holds of the device's own memory; None where nobody tells"""
 
 
-@dataclass(frozen=True)
+_NO_FEATURES: Mapping[str, np.ndarray[Any, Any]] = {}
+"""Shared by all samples that have none: a split may hold half a million."""
+
+
+def _no_features() -> Mapping[str, np.ndarray[Any, Any]]:
+    return _NO_FEATURES
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One labelled face. ``name`` is unique in its split; for folder datasets it is the file name.
 
     ``path`` is its image. A data set without images has ``features`` instead, by the tap that they were taken at, each
     a vector (F,) of float32; ``path`` is then the file of one of them.
+
+    A face whose age is known only to lie in a range has ``age_range`` and no ``age``: it counts for a group that holds
+    the whole range, and for no error in years.
     """
 
     name: str
@@ -79,7 +90,15 @@ class Sample:
     age: float | None
     """years"""
     gender: Literal["male", "female"] | None
-    features: Mapping[str, np.ndarray[Any, Any]] = field(default_factory=dict, compare=False, repr=False)
+    features: Mapping[str, np.ndarray[Any, Any]] = field(default_factory=_no_features, compare=False, repr=False)
+    age_range: tuple[float, float] | None = None
+    """first and last whole year, both included; the last is infinite where the range is open"""
+    subject: str | None = None
+    """whose face it is, where the data set says"""
+    ethnicity: str | None = None
+    """in the data set's own words"""
+    fold: str | None = None
+    """the part of the data set's own protocol that it belongs to"""
 
 
 @dataclass(frozen=True)
@@ -93,3 +112,10 @@ class Split:
     samples: tuple[Sample, ...]
     notes: tuple[str, ...] = ()
     """counted leavings, such as ``390 byte-duplicates dropped``"""
+    age_groups: tuple[str, ...] = ()
+    """the data set's own age groups, where it has any: ranges such as ``25-32``, the last one open: ``70-``"""
+
+    @property
+    def folds(self) -> tuple[str, ...]:
+        """The folds that its faces are in, sorted; none where the data set has no fold protocol."""
+        return tuple(sorted({sample.fold for sample in self.samples if sample.fold is not None}))

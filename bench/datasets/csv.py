@@ -21,6 +21,9 @@ from bench.types import Sample, Split
 from converters.errors import BadInput
 
 TERMS = "those of your images"
+CITATION = "that of whoever made the images"
+SIZE = "as many as you have"
+GET = "make a CSV file with the columns path, age and/or gender; give csv=FILE"
 SPLITS = ("all",)
 DEFAULT_SPLIT = "all"
 OLDEST = 120

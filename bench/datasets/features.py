@@ -28,6 +28,9 @@ from bench.types import Sample, Split
 from converters.errors import BadInput
 
 TERMS = "those of whoever made the features"
+CITATION = "that of whoever made the features"
+SIZE = "as many as you have"
+GET = "run a recognition network and write down what it says; give features=FOLDER"
 SPLITS = ("all",)
 DEFAULT_SPLIT = "all"
 

@@ -14,6 +14,9 @@ from bench.datasets import csv
 from bench.types import Split
 
 TERMS = "non-commercial research only, as UTKFace; scores on it say only that the pipeline works"
+CITATION = "that of UTKFace, of which it is derived"
+SIZE = "128 portraits, 1 MB"
+GET = "comes with the package"
 SPLITS = ("all",)
 DEFAULT_SPLIT = "all"
 PATH = Path(__file__).parents[1] / "sample"

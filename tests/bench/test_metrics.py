@@ -129,3 +129,13 @@ def test_no_label_no_score():
 
 def test_confusion_counts_repeats():
     assert confusion(np.array([1, 1, 1]), np.array([0, 0, 1]), ("a", "b")).counts == ((0, 0), (2, 1))
+
+
+def test_a_range_counts_for_the_group_that_holds_it_and_for_no_error_in_years():
+    ranges = [(8, 12), (25, 32), (60, float("inf")), (10, 19), (38, 48), (35, 35)]
+    samples = [Sample(str(i), Path(str(i)), None, None, age_range=r) for i, r in enumerate(ranges)]
+    prediction = Prediction(group=np.array([2, 4, 6, 3, 5, 4]), years=np.array([9.0, 30, 60, 15, 40, 35]))
+    found = by_name(scores(AGE, prediction, samples))
+    assert set(found) == {("age_group", "accuracy"), ("age_group", "one_off")}
+    assert found["age_group", "accuracy"].n == 3
+    assert found["age_group", "accuracy"].value == pytest.approx(2 / 3)
