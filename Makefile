@@ -9,7 +9,7 @@ READY := $(VENV)/.ready-$(EXTRA)
 ARGS ?=
 TESTING := hypothesis pytest pytest-benchmark pytest-timeout pytest-xdist
 
-.PHONY: setup bench self-test test test-slow test-keras lint benchmark clean
+.PHONY: setup envs envs-keras bench self-test test test-slow test-keras lint benchmark clean
 
 setup: $(READY)
 
@@ -24,7 +24,18 @@ else
 endif
 	@touch $@
 
+# Environments of the backends that cannot share .venv, in the store: all small ones. What is there costs nothing.
+SMALL := opencv4 opencv5 openvino source-caffe
+
+envs: $(READY)
+	$(BIN)/python -m bench env create $(or $(ARGS),$(SMALL))
+
+# TensorFlow, 1.6 GB: what runs the original Keras files.
+envs-keras: $(READY)
+	$(BIN)/python -m bench env create source
+
 bench: $(READY)
+	@$(BIN)/python -m bench env create $(SMALL) || true # without a network what is there has to do
 	$(BIN)/python -m bench run --zoo all $(ARGS)
 
 # Whether what is measured on this machine can be trusted; ARGS=--short takes under a minute.

@@ -76,6 +76,18 @@ def _parser() -> Parser:
     doctor.set_defaults(command=_doctor)
     doctor.add_argument("--json", action="store_true", help="as JSON")
 
+    env = commands.add_parser("env", help="the environments of backends that cannot share the harness's")
+    doing = env.add_subparsers(required=True, metavar="create|list|remove", parser_class=Parser)
+    create = doing.add_parser("create", help="make what a backend needs, unless it is there already")
+    create.set_defaults(command=_env_create)
+    create.add_argument("names", nargs="+", metavar="NAME", help="a backend, an environment of list, or all")
+    made = doing.add_parser("list", help="every environment that there is or could be, its state and size")
+    made.set_defaults(command=_env_list)
+    made.add_argument("--json", action="store_true", help="as JSON")
+    remove = doing.add_parser("remove", help="delete one")
+    remove.set_defaults(command=_env_remove)
+    remove.add_argument("name", metavar="NAME")
+
     data = commands.add_parser("data", help="list the data sets, or look into one")
     actions = data.add_subparsers(required=True, metavar="list|verify", parser_class=Parser)
     listing = actions.add_parser("list", help="every data set: what it is, its splits and terms")
@@ -121,6 +133,27 @@ def _doctor(arguments: argparse.Namespace) -> int:
     from bench.doctor import examine
 
     print(examine(as_json=arguments.json))
+    return DONE
+
+
+def _env_create(arguments: argparse.Namespace) -> int:
+    from bench.env_command import create
+
+    create(arguments.names)
+    return DONE
+
+
+def _env_list(arguments: argparse.Namespace) -> int:
+    from bench.env_command import listing
+
+    print(listing(as_json=arguments.json))
+    return DONE
+
+
+def _env_remove(arguments: argparse.Namespace) -> int:
+    from bench.env_command import remove
+
+    remove(arguments.name)
     return DONE
 
 

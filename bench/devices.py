@@ -33,7 +33,7 @@ class NotUsable(BadInput):
 class Probe:
     """Whether a backend can use a device for files of a format: the runtime's version, or the reason why not.
 
-    ``python`` is the interpreter that has what it needs.
+    ``python`` is the interpreter that has what it needs; ``remedy`` is the one thing to do where it cannot.
     """
 
     backend: str
@@ -42,6 +42,7 @@ class Probe:
     version: str | None
     reason: str | None
     python: Path | None = None
+    remedy: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,11 +62,15 @@ def probe(backend: str, device: str, form: str = ANY) -> Probe:
     """
     said = backends.declared(backend)
     if device not in said.devices:
-        return Probe(backend, device, form, None, f"runs on {', '.join(said.devices)} only")
+        only = ", ".join(said.devices)
+        return Probe(backend, device, form, None, f"runs on {only} only", remedy=f"--device {only}")
     needs = said.needs_for(form) or ()
     python = environments.find(needs)
     if python is None:
-        return Probe(backend, device, form, None, environments.advice(backend, needs))
+        file = backend.endswith(".py")
+        name = backend if file else environments.name_for(backend, None if form == ANY else form)
+        why, remedy = environments.advice(name, needs), environments.remedy(name)
+        return Probe(backend, device, form, None, why, remedy=remedy)
     with tempfile.TemporaryDirectory() as folder:
         tiny = probes.write(Path(folder), form)
         try:
@@ -74,7 +79,7 @@ def probe(backend: str, device: str, form: str = ANY) -> Probe:
                 answer, _ = worker.ask("run", {tiny.input: np.ones((1, 3, 7, 5), dtype=np.float32)})
                 check_placement(answer["placement"])
         except (Unavailable, WorkerFailed) as error:
-            return Probe(backend, device, form, None, str(error), python)
+            return Probe(backend, device, form, None, str(error), python, said.remedies.get(device))
     return Probe(backend, device, form, loaded["version"], None, python)
 
 
@@ -102,10 +107,12 @@ def choose(chosen: Mapping[str, str], device: str, forms: Collection[str], *, na
     """Return the device of each backend, what cannot be used and why, and what was chosen and why.
 
     ``chosen``: name and what to import; ``device``: ``cpu``, ``cuda``, or ``auto`` for CUDA wherever it can be proved;
-    ``forms``: the formats of the networks; ``named``: whether the user named the backends one by one.
+    ``forms``: the formats of the networks; ``named``: whether the user named the backends one by one. If not, those
+    that turn out to be the same code on the same runtime under the same interpreter are measured once.
     Raises NotUsable when none is usable, or when one that was named is not.
     """
     found = Chosen()
+    usable: list[Probe] = []
     wanted = ("cuda", "cpu") if device == "auto" and gpus() else ("cpu",) if device == "auto" else (device,)
     for backend, source in chosen.items():
         needs = backends.declared(source).needs
@@ -117,9 +124,32 @@ def choose(chosen: Mapping[str, str], device: str, forms: Collection[str], *, na
                 if probed[-1].reason is None:
                     break
             _note(found, backend, form, probed, device, wanted)
+            if probed[-1].reason is None:
+                usable.append(probed[-1])
         found.devices.setdefault(backend, wanted[-1])
+    if not named:
+        found.refused.update(_twins(usable))
     _refuse(found, chosen, named=named)
     return found
+
+
+def _twins(usable: Sequence[Probe]) -> dict[Place, str]:
+    """Return what need not be measured, and why: a backend whose file another one took its code from.
+
+    Under the same interpreter, with the same version of the runtime and on the same device the two are the same.
+    """
+
+    def same(code: str, one: Probe) -> tuple[object, ...]:
+        return code, one.form, one.device, one.version, one.python
+
+    there = {same(backends.declared(one.backend).code, one): one.backend for one in usable}
+    skipped: dict[Place, str] = {}
+    for one in usable:
+        other = there.get(same(one.backend, one), one.backend)
+        if other != one.backend:
+            what = f"{one.backend} {one.version}"
+            skipped[one.backend, one.form] = f"is {what} here, the same that {other} runs: see those rows"
+    return skipped
 
 
 def _note(found: Chosen, backend: str, form: str, probed: Sequence[Probe], device: str, wanted: Sequence[str]) -> None:

@@ -1,13 +1,14 @@
 """Environments of their own for backends that cannot share one: a venv a backend in ``$ZOO_HOME/envs``.
 
 A backend runs wherever its needs are installed: in the harness's own environment first, else in any of these. What is
-installed is read from the packages' own metadata; no interpreter is started for that.
+installed is read from the packages' own metadata; no interpreter is started for that. An environment counts only once
+the mark in it says that it is whole: one whose making was cut short is never used.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
@@ -16,6 +17,12 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from zoo.store import home
+
+COMPLETE = ".complete"
+"""The mark: a file in an environment, written after everything else."""
+
+OWN = "own"
+"""What a person is told of the harness's own environment."""
 
 
 def folder() -> Path:
@@ -28,6 +35,15 @@ def python_of(environment: Path) -> Path:
     return environment / "bin" / "python"
 
 
+def made() -> dict[str, Path]:
+    """Return the environments that are whole, by name, in name order. One whose Python has gone is none."""
+    return {
+        path.name: path
+        for path in sorted(folder().glob("*"))
+        if (path / COMPLETE).is_file() and python_of(path).exists()
+    }
+
+
 def find(needs: Sequence[str]) -> Path | None:
     """Return the interpreter of the first environment that has ``needs``: the harness's own, then by name.
 
@@ -35,14 +51,32 @@ def find(needs: Sequence[str]) -> Path | None:
     """
     if not missing(needs, sys.path):
         return Path(sys.executable)
-    made = sorted(path for path in folder().glob("*") if python_of(path).exists())
-    return next((python_of(path) for path in made if not missing(needs, _site_packages(path))), None)
+    return next((python_of(path) for path in made().values() if not missing(needs, _site_packages(path))), None)
 
 
-def advice(backend: str, needs: Sequence[str]) -> str:
-    """Say what a backend lacks here, and the one thing to do about it."""
-    lacking = ", ".join(need.partition(" | ")[0] for need in missing(needs, sys.path))
-    return f"no environment has {lacking}: python -m bench env create {backend}"
+def called(python: Path) -> str:
+    """Return what the environment of an interpreter is called: ``own``, or its name."""
+    return OWN if python == Path(sys.executable) else python.parent.parent.name
+
+
+def name_for(backend: str, form: str | None = None) -> str:
+    """Return the name of the environment that ``bench env create`` makes for a backend, and a format if several."""
+    return backend if form is None else f"{backend}-{form}"
+
+
+def advice(name: str, needs: Sequence[str]) -> str:
+    """Say what is lacking here, and that ``bench env create`` of the environment ``name`` is what to do about it."""
+    return f"no environment has {preferred(missing(needs, sys.path))}: {remedy(name)}"
+
+
+def preferred(needs: Iterable[str]) -> str:
+    """Return needs as a person reads them: the first of the alternatives of each."""
+    return ", ".join(need.partition(" | ")[0] for need in needs)
+
+
+def remedy(name: str) -> str:
+    """Return the command that makes an environment."""
+    return f"python -m bench env create {name}"
 
 
 def missing(needs: Iterable[str], places: Sequence[str]) -> list[str]:
@@ -50,18 +84,32 @@ def missing(needs: Iterable[str], places: Sequence[str]) -> list[str]:
 
     A need is a requirement, or several with `` | `` between them of which any will do.
     """
-    installed = _installed(tuple(places))
+    return lacking(needs, _installed(tuple(places)))
+
+
+def lacking(needs: Iterable[str], installed: Mapping[str, str]) -> list[str]:
+    """Return those of ``needs`` that packages, version by name, do not meet."""
     return [need for need in needs if not any(_met(one, installed) for one in need.split(" | "))]
 
 
-def _met(text: str, installed: dict[str, str]) -> bool:
+def packages(environment: Path) -> Mapping[str, str]:
+    """Return the packages in an environment: version by name."""
+    return _installed(tuple(_site_packages(environment)))
+
+
+def forget() -> None:
+    """Look anew at what is installed: an environment has come or gone."""
+    _installed.cache_clear()
+
+
+def _met(text: str, installed: Mapping[str, str]) -> bool:
     requirement = Requirement(text)
     version = installed.get(canonicalize_name(requirement.name))
     return version is not None and requirement.specifier.contains(version, prereleases=True)
 
 
 @cache
-def _installed(places: tuple[str, ...]) -> dict[str, str]:
+def _installed(places: tuple[str, ...]) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for one in distributions(path=list(places)):
         if one.metadata["Name"]:

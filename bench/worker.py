@@ -33,7 +33,14 @@ LONGEST_WINDOW = 1.5
 """Seconds that a window of the warm-up takes at most, where a single run takes long."""
 
 
-def timed(run: Run, feeds: Feeds, count: int, seconds: float, most: float = math.inf) -> list[int]:
+def timed(
+    run: Run,
+    feeds: Feeds,
+    count: int,
+    seconds: float,
+    most: float = math.inf,
+    clock: Callable[[], int] = perf_counter_ns,
+) -> list[int]:
     """Run again and again until both ``count`` runs and ``seconds`` are reached, or ``most`` seconds are.
 
     Returns each run's nanoseconds; there is always one.
@@ -43,11 +50,11 @@ def timed(run: Run, feeds: Feeds, count: int, seconds: float, most: float = math
     gc.collect()
     gc.disable()
     try:
-        begin = perf_counter_ns()
+        begin = clock()
         while True:
-            start = perf_counter_ns()
+            start = clock()
             run(feeds)
-            stop = perf_counter_ns()
+            stop = clock()
             times.append(stop - start)
             if (len(times) >= count and stop - begin >= seconds * 1e9) or stop - begin >= most * 1e9:
                 return times
@@ -56,11 +63,18 @@ def timed(run: Run, feeds: Feeds, count: int, seconds: float, most: float = math
             gc.enable()
 
 
-def warmed_up(run: Run, feeds: Feeds, window: float, windows: int = 8, tolerance: float = 0.05) -> bool:
+def warmed_up(
+    run: Run,
+    feeds: Feeds,
+    window: float,
+    windows: int = 8,
+    tolerance: float = 0.05,
+    clock: Callable[[], int] = perf_counter_ns,
+) -> bool:
     """Run in windows of ``window`` seconds until two in a row have medians within ``tolerance``; False if none do."""
     before = 0.0
     for _ in range(windows):
-        median = statistics.median(timed(run, feeds, 3, window, LONGEST_WINDOW))
+        median = statistics.median(timed(run, feeds, 3, window, LONGEST_WINDOW, clock))
         if abs(median - before) <= tolerance * median:
             return True
         before = median
@@ -113,9 +127,9 @@ class Worker:
         """Run once; the feeds stay for the timing that follows. Answers with the outputs and where the nodes ran."""
         session = self._loaded()
         self.feeds = session.prepare(feeds)
-        start = perf_counter_ns()
+        start = session.clock()
         outputs = session.run(self.feeds)
-        run_ms = (perf_counter_ns() - start) / 1e6
+        run_ms = (session.clock() - start) / 1e6
         told = {"placement": session.placement(), "strays": session.strays(), "details": session.details}
         return {"run_ms": run_ms, **told}, outputs
 
@@ -128,14 +142,15 @@ class Worker:
         """Run on the last feeds until the time is steady."""
         gc.collect()
         gc.freeze()  # what a runtime's import left is never looked through again: that takes longer than a short round
-        return {"steady": warmed_up(self._loaded().run, self.feeds, request["window"])}, {}
+        session = self._loaded()
+        return {"steady": warmed_up(session.run, self.feeds, request["window"], clock=session.clock)}, {}
 
     def time(self, request: dict[str, Any], _: Arrays) -> Answer:
         """Time runs on the last feeds, in ms each; answers with the memory beyond the bare worker's as well."""
-        times = timed(
-            self._loaded().run, self.feeds, request["count"], request["seconds"], request.get("most", math.inf)
-        )
-        told = self._loaded().device_memory_mb
+        session = self._loaded()
+        most = request.get("most", math.inf)
+        times = timed(session.run, self.feeds, request["count"], request["seconds"], most, session.clock)
+        told = session.device_memory_mb
         memory = {
             "memory_mb": peak_memory_mb() - self.baseline_mb,
             "device_memory_mb": None if told is None else told(),
@@ -151,7 +166,8 @@ class Worker:
         session, found = self._loaded(), list[Stages]()
         staged = session.staged
         if staged is None:
-            times = timed(session.run, self.feeds, request["count"], request["seconds"], request["most"])
+            asked = (request["count"], request["seconds"], request["most"])
+            times = timed(session.run, self.feeds, *asked, session.clock)
             return {"stages_ms": {"inference" if self.device == "cpu" else "run": [t / 1e6 for t in times]}}, {}
 
         def run(feeds: Feeds) -> Feeds:

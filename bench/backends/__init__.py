@@ -15,6 +15,7 @@ and may have
 - ``OPTIONS``: by name the values that an option may have, the first of them its default (``--option NAME=VALUE``);
 - ``READS = "source"`` if it takes a network's original files instead of its ONNX file. ``model`` is then a mapping from
   role to path, and ``NEEDS`` one from the formats that it reads (`zoo.formats`) to what each needs;
+- ``REMEDIES``: by device the one thing to do where it is not usable, for ``bench doctor``;
 - ``LISTED = False`` if ``--backend all`` leaves it out.
 
 Importing the module must not import its runtime: the harness reads the above from it. What runs, runs in a worker, so
@@ -27,7 +28,7 @@ import hashlib
 import importlib
 import importlib.util
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Literal
@@ -46,6 +47,9 @@ class Declared:
     needs: Mapping[str, tuple[str, ...]]
     options: Mapping[str, tuple[str, ...]]
     reads: Literal["onnx", "source"]
+    remedies: Mapping[str, str] = field(default_factory=dict)
+    code: str = ""
+    """the backend whose ``load`` it has: its own name, or that of the one that it took it from"""
 
     def needs_for(self, form: str) -> tuple[str, ...] | None:
         """Return what it needs to run a network of the format ``form``; None if it cannot."""
@@ -72,6 +76,8 @@ def declared(name: str) -> Declared:
         needs=dict(needs) if isinstance(needs, Mapping) else {ANY: tuple(needs)},
         options=dict(getattr(module, "OPTIONS", {})),
         reads=getattr(module, "READS", "onnx"),
+        remedies=dict(getattr(module, "REMEDIES", {})),
+        code=getattr(getattr(module, "load", None), "__module__", "").rpartition(".")[2],
     )
 
 
