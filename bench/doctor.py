@@ -51,14 +51,17 @@ def _entry(one: Probe, probes: Sequence[Probe]) -> dict[str, object]:
         "reads": "onnx" if one.form == ANY else one.form,
         "environment": "" if one.python is None else environments.called(one.python),
         "options": {name: list(values) for name, values in backends.declared(one.backend).options.items()},
-        "remedy": None if usable else one.remedy or _remedy(one, probes),
+        "remedy": None if usable else _remedy(one, probes),
     }
 
 
 def _remedy(one: Probe, probes: Sequence[Probe]) -> str:
-    """Return what to do where the backend itself does not say: the nearest thing that is usable."""
-    if one.device == "cuda" and not gpus():
-        return "a machine with an NVIDIA GPU"
+    """Return the one thing to do: a GPU before all that needs one, then what the backend says, then what is nearest."""
+    said = backends.declared(one.backend)
+    if one.device == "cuda" and "cuda" in said.devices and not gpus():
+        return said.remedies.get("cuda", "a machine with an NVIDIA GPU")
+    if one.remedy is not None:
+        return one.remedy
     if any(other.backend == one.backend and other.form == one.form and other.reason is None for other in probes):
         return f"another device: it is usable, but not on {one.device}"
     form = None if one.form == ANY else one.form

@@ -16,6 +16,7 @@ from bench.types import Feeds, Session
 
 DEVICES = ("cpu", "cuda")
 NEEDS = ("onnxruntime>=1.24 | onnxruntime-gpu>=1.24",)
+REMEDIES = {"cuda": "pip install 'agebench[cuda]' instead of [cpu], on a machine with an NVIDIA GPU"}
 OPTIONS = {
     # TF32 would change the numbers; the exhaustive search is cuDNN's default in ONNX Runtime, stated to be recorded.
     "tf32": ("off", "on"),

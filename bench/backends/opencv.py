@@ -21,6 +21,7 @@ NEEDS = (
     "opencv-python-headless>=4.10 | opencv-python>=4.10"
     " | opencv-contrib-python-headless>=4.10 | opencv-contrib-python>=4.10",
 )
+REMEDIES = {"cuda": "--backend onnxruntime, or an OpenCV that you built with CUDA"}
 OPTIONS = {"engine": ("default", "new", "classic")}
 
 

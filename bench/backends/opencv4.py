@@ -6,10 +6,10 @@ Version 4 has the classic engine alone, and is the last that reads Caffe files (
 from __future__ import annotations
 
 from bench.backends import opencv
-from bench.backends.opencv import DEVICES, OPTIONS, load
+from bench.backends.opencv import DEVICES, OPTIONS, REMEDIES, load
 from bench.types import Unavailable
 
-__all__ = ["DEVICES", "OPTIONS", "load", "version"]
+__all__ = ["DEVICES", "OPTIONS", "REMEDIES", "load", "version"]
 
 NEEDS = (
     "opencv-python-headless>=4.10,<5 | opencv-python>=4.10,<5"

@@ -1,15 +1,15 @@
 """OpenCV DNN of version 5, in an environment of its own where the harness has OpenCV 4: the same code.
 
-Version 4 has the classic engine alone, and is the last that reads Caffe files (see ``source``).
+Where the harness has version 5 itself this is what ``opencv`` is, and the two are measured once.
 """
 
 from __future__ import annotations
 
 from bench.backends import opencv
-from bench.backends.opencv import DEVICES, OPTIONS, load
+from bench.backends.opencv import DEVICES, OPTIONS, REMEDIES, load
 from bench.types import Unavailable
 
-__all__ = ["DEVICES", "OPTIONS", "load", "version"]
+__all__ = ["DEVICES", "OPTIONS", "REMEDIES", "load", "version"]
 
 NEEDS = (
     "opencv-python-headless>=5,<6 | opencv-python>=5,<6"

@@ -187,6 +187,8 @@ def test_doctor_has_a_row_for_each_format_with_its_environment_options_and_remed
     assert ov["options"] == {"shape": ["static", "dynamic"]}
     assert found["source", "cpu", "keras"]["remedy"] == "do this"
     assert "NVIDIA GPU" in found["onnxruntime", "cuda", "onnx"]["remedy"]
+    assert found["tensorrt", "cuda", "onnx"]["remedy"] == "a machine with an NVIDIA GPU"
+    assert "onnxruntime" in found["opencv4", "cuda", "onnx"]["remedy"]
     assert all(row["usable"] or row["remedy"] for row in rows)
     table = doctor.examine(as_json=False)
     assert "openvino: shape=static|dynamic" in table
