@@ -29,7 +29,7 @@ def home(tmp_path, monkeypatch):
 
 def fake(folder, name, *, whole=True, **packages):
     """Lay an environment that holds nothing but the metadata of packages."""
-    site = folder / name / "lib" / "python3.12" / "site-packages"
+    site = folder / name / "lib" / f"python3.{sys.version_info.minor}" / "site-packages"
     site.mkdir(parents=True)
     (folder / name / "bin").mkdir()
     (folder / name / "bin" / "python").symlink_to(sys.executable)
