@@ -50,7 +50,7 @@ test-slow: $(READY)
 
 # TensorFlow weighs 1.3 GB and nothing but these tests needs it, so it has an environment of its own.
 KERAS := $(VENV)/keras
-KERAS_TESTS := $(wildcard tests/converters/test_keras_*.py) tests/zoo/test_training.py
+KERAS_TESTS := $(wildcard tests/converters/test_keras_*.py) tests/zoo/test_training.py tests/bench/test_backends.py
 
 $(KERAS)/.ready: pyproject.toml | $(READY)
 	$(PYTHON) -m venv --clear $(KERAS)

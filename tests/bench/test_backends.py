@@ -69,6 +69,7 @@ def test_openvino_says_itself_that_it_runs_in_single_precision_on_the_threads_gi
     assert told.placement.keys() == {"OpenVINO/CPU"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["c3ae-plain", "thesis-age"])
 def test_source_runs_a_keras_file_as_keras_did(name):
     (file,) = fetch_graph(find_card(name)).values()
@@ -92,7 +93,14 @@ def test_source_gives_a_detectors_rows_without_those_that_opencv_fills_up_with(f
 
 @pytest.mark.parametrize(
     ("backend", "form"),
-    [("opencv4", ANY), ("opencv5", ANY), ("openvino", ANY), ("source", "caffe"), ("source", "keras"), ("null", ANY)],
+    [
+        ("opencv4", ANY),
+        ("opencv5", ANY),
+        ("openvino", ANY),
+        ("source", "caffe"),
+        ("null", ANY),
+        pytest.param("source", "keras", marks=pytest.mark.slow),
+    ],
 )
 def test_the_tiny_network_of_its_format_proves_a_backend(backend, form):
     interpreter(backend, form)
