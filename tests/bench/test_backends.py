@@ -94,11 +94,8 @@ def test_source_gives_a_detectors_rows_without_those_that_opencv_fills_up_with(f
 @pytest.mark.parametrize(
     ("backend", "form"),
     [
-        ("opencv4", ANY),
-        ("opencv5", ANY),
-        ("openvino", ANY),
+        *((backend, ANY) for backend in ("opencv4", "opencv5", "openvino", "null")),
         ("source", "caffe"),
-        ("null", ANY),
         pytest.param("source", "keras", marks=pytest.mark.slow),
     ],
 )
