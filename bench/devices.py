@@ -108,17 +108,20 @@ def choose(chosen: Mapping[str, str], device: str, forms: Collection[str], *, na
 
     ``chosen``: name and what to import; ``device``: ``cpu``, ``cuda``, or ``auto`` for CUDA wherever it can be proved;
     ``forms``: the formats of the networks; ``named``: whether the user named the backends one by one. If not, those
-    that turn out to be the same code on the same runtime under the same interpreter are measured once.
+    that are for another device are left out, and those that turn out to be the same code on the same runtime under the
+    same interpreter are measured once.
     Raises NotUsable when none is usable, or when one that was named is not.
     """
     found = Chosen()
     usable: list[Probe] = []
     wanted = ("cuda", "cpu") if device == "auto" and gpus() else ("cpu",) if device == "auto" else (device,)
     for backend, source in chosen.items():
-        needs = backends.declared(source).needs
+        needs, runs_on = backends.declared(source).needs, backends.declared(source).devices
+        if not named and not set(runs_on) & set(wanted):
+            found.notes.append(f"{backend} runs on {', '.join(runs_on)} only: left out on {' and '.join(wanted)}")
+            continue
         for form in [form for form in needs if form == ANY or form in forms]:
             probed: list[Probe] = []
-            runs_on = backends.declared(source).devices
             for candidate in [one for one in wanted if one in runs_on] or wanted:
                 probed.append(probe(source, candidate, form))
                 if probed[-1].reason is None:

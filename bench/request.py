@@ -57,6 +57,7 @@ def resolve(arguments: argparse.Namespace, out: Path) -> Request:
     found = choose(chosen, arguments.device, forms, named=arguments.backend != "all")
     for line in (*found.notes, *(f"{called(place)} is skipped: {reason}" for place, reason in found.refused.items())):
         print(line, file=sys.stderr)
+    chosen = {backend: source for backend, source in chosen.items() if backend in found.devices}
     config = RunConfig(
         networks=tuple(cards),
         backends=tuple(chosen),

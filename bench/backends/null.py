@@ -26,7 +26,7 @@ import numpy as np
 from bench.types import Feeds, Session
 
 LISTED = False
-DEVICES = ("cpu", "cuda")
+DEVICES = ("cpu",)
 GOLDEN = Path(__file__).parents[2] / "zoo" / "golden"
 PROBE = "probe"
 """The tiny network that says whether a backend is usable: nothing is stored of it, and nobody compares."""

@@ -18,7 +18,7 @@ import zoo.variants
 from bench import accuracy, backends, latency, results, roofline
 from bench import run as running
 from bench.cli import main
-from bench.devices import Chosen, called
+from bench.devices import Chosen
 from bench.results import RESULTS, read_results, read_run
 
 
@@ -122,17 +122,13 @@ def test_the_sample_is_the_default_data(tiny_zoo, tmp_path):
     assert {(r.case.dataset, r.case.split, r.fingerprint.n) for r in results} == {("sample", "all", 5)}
 
 
-def declared_forms(name):
-    return [form for form in backends.declared(name).needs if form in (backends.ANY, "caffe")]
-
-
 def test_cuda_that_cannot_be_proved_is_exit_3_one_line_a_backend_and_no_row(tiny_zoo, tmp_path, capsys):
     out = tmp_path / "out"
     assert main(["run", "--out", str(out), "--device", "cuda"]) == 3
     lines = said(capsys)
     assert lines[0].startswith("error: not usable on this machine")
     told = [line.strip().partition(" on cuda: ")[0] for line in lines[1:]]
-    assert told == [called((name, form)) for name in backends.names(listed=True) for form in declared_forms(name)]
+    assert told == [name for name in backends.names(listed=True) if "cuda" in backends.declared(name).devices]
     assert not out.exists()
 
 
@@ -348,7 +344,7 @@ def test_nothing_that_can_be_run_is_exit_2(tiny_zoo, tmp_path):
     ("arguments", "wanted"),
     [
         (("--zoo", "nothing-*"), "no network matches 'nothing-*'; there are: tiny, tiny@rgb, twin"),
-        (("--backend", "caffe"), "no backend 'caffe'; there are: onnxruntime, opencv"),
+        (("--backend", "caffe"), "no backend 'caffe'; there are: null, onnxruntime, opencv, opencv4"),
         (("--backend", "none.py"), "no backend file none.py"),
         (("--precision", "fp8"), "--precision 'fp8': there are fp32, fp16, int8"),
         (("--batch", "1,zero"), "--batch 'zero': give whole numbers from 1"),
