@@ -24,6 +24,9 @@ NEEDS = (
 REMEDIES = {"cuda": "--backend onnxruntime, or an OpenCV that you built with CUDA"}
 OPTIONS = {"engine": ("default", "new", "classic")}
 
+NOT_KNOWN = (-210, -213)
+"""OpenCV's codes for what it does not support and what it has not implemented."""
+
 
 class Layer(NamedTuple):
     """A layer of a net that has run: its name, and where it runs, as ``OpenCV/CPU`` or ``OpenCV/CUDA``."""
@@ -105,11 +108,17 @@ def _engine(asked: str, device: str) -> str:
 
 
 def _read(model: Path, engine: str) -> Any:
+    """Read a network. Raises Unavailable for one that has what this OpenCV knows no way to read, and says so."""
     import cv2
 
-    if not hasattr(cv2.dnn, "ENGINE_NEW"):
-        return cv2.dnn.readNetFromONNX(str(model))
-    return cv2.dnn.readNetFromONNX(str(model), cv2.dnn.ENGINE_NEW if engine == "new" else cv2.dnn.ENGINE_CLASSIC)
+    try:
+        if not hasattr(cv2.dnn, "ENGINE_NEW"):
+            return cv2.dnn.readNetFromONNX(str(model))
+        return cv2.dnn.readNetFromONNX(str(model), cv2.dnn.ENGINE_NEW if engine == "new" else cv2.dnn.ENGINE_CLASSIC)
+    except cv2.error as error:
+        if error.code not in NOT_KNOWN or "Failed to parse" in error.err:  # a damaged file is no limit of OpenCV's
+            raise
+        raise Unavailable(f"OpenCV {version()} cannot read this network: {' '.join(error.err.split())}") from error
 
 
 def _refuse_without_cuda() -> None:

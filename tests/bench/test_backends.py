@@ -54,6 +54,23 @@ def test_a_backend_gives_what_keras_gave(backend, name):
     assert sum(told.placement.values()) > 3
 
 
+def test_a_network_that_opencv_4_cannot_read_is_a_refusal_in_its_own_words(face_detector):
+    with open_worker("opencv4", "cpu", threads=1, python=interpreter("opencv4")) as worker:
+        wanted = r"^OpenCV 4\.[0-9.]+ cannot read this network: Unsupported data type: BOOL"
+        with pytest.raises(Unavailable, match=wanted):
+            worker.ask("load", model=str(build(find_card("res10-ssd-face"))))
+
+
+def test_a_damaged_file_is_an_error_of_opencv_not_a_refusal(tmp_path):
+    (tmp_path / "net.onnx").write_bytes(b"no network")
+    python = interpreter("opencv4")
+    with (
+        open_worker("opencv4", "cpu", threads=1, python=python) as worker,
+        pytest.raises(WorkerFailed, match="Failed to parse"),
+    ):
+        worker.ask("load", model=str(tmp_path / "net.onnx"))
+
+
 @pytest.mark.parametrize("shape", ["static", "dynamic"])
 def test_openvino_says_itself_that_it_runs_in_single_precision_on_the_threads_given(shape):
     name = "c3ae-plain"
