@@ -1,7 +1,4 @@
-"""Scores of one network on one backend over one split.
-
-Every batch has the same size, the one whose outputs were compared with the reference: the last is filled up.
-"""
+"""Scores of one network on one backend over one split."""
 
 from __future__ import annotations
 
@@ -10,22 +7,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bench.datasets import fingerprint
 from bench.heads import decode
+from bench.inference import Feeder, predict
 from bench.metrics import scores
 from bench.parity import Differs, first_run
-from bench.preprocess import Tensor, Unreadable, prepare, read_image
-from bench.process import Model, WorkerFailed, WorkerProcess
+from bench.preprocess import Tensor
+from bench.process import Model, WorkerFailed
 from bench.records import Case, Fingerprint, Precision, Result
 from bench.team import Team
-from bench.types import Feeds, Sample, Split, Unavailable
+from bench.types import Split, Unavailable
 from zoo.card import Card
 from zoo.fields import InputSpec
 from zoo.golden import Golden
-
-Array = np.ndarray[Any, Any]
 
 LISTED = 20
 """How many unreadable images a result names; the rest are counted."""
@@ -68,7 +62,7 @@ def measure(case: Case, network: Network, split: Split, team: Team, tell: Callab
             first = first_run(opened.worker, network.golden, case)
             told = {"parity": first.parity, "placement": first.placement, "strays": first.strays}
             blank = blank.model_copy(update={**told, "runtime": {**opened.runtime, **first.details}})
-            read, outputs, unreadable = _predict(opened.worker, network, split.samples, case.batch, tell)
+            read, outputs, unreadable = predict(opened.worker, feeder(network), split.samples, case.batch, tell)
     except Unavailable as error:
         return blank.model_copy(update={"status": "skipped", "reason": str(error)})
     except Differs as error:
@@ -90,47 +84,9 @@ def measure(case: Case, network: Network, split: Split, team: Team, tell: Callab
     return blank.model_copy(update=noted)
 
 
-def _predict(
-    worker: WorkerProcess, network: Network, samples: Sequence[Sample], batch: int, tell: Callable[[str], Any]
-) -> tuple[list[Sample], Feeds, list[str]]:
-    read: list[Sample] = []
-    unreadable: list[str] = []
-    parts: list[Feeds] = []
-    tensors: list[dict[str, Tensor]] = []
-
-    def flush() -> None:
-        filled = [*tensors, *[tensors[-1]] * (batch - len(tensors))]
-        _, outputs = worker.ask("predict", {name: np.stack([t[name] for t in filled]) for name in filled[0]})
-        scored = {
-            head.output: _checked(head.output, outputs.get(head.output), batch, before=len(read) - len(tensors))
-            for head in network.card.heads
-        }
-        parts.append({name: output[: len(tensors)] for name, output in scored.items()})
-        tensors.clear()
-
-    for number, sample in enumerate(samples, 1):
-        try:
-            tensors.append(prepare(read_image(sample.path), network.spec, network.mean_image))
-            read.append(sample)
-        except Unreadable as error:
-            unreadable.append(f"{sample.name}: {error}")
-        if len(tensors) == batch or (tensors and number == len(samples)):
-            flush()
-            tell(f"{number}/{len(samples)} images")
-    return read, {name: np.concatenate([p[name] for p in parts]) for name in (parts[0] if parts else {})}, unreadable
-
-
-def _checked(name: str, output: Array | None, batch: int, before: int) -> Array:
-    """Return ``output`` if it has ``batch`` rows of finite numbers; ``before``: images so far. Raises WorkerFailed."""
-    if output is None:
-        what = "is missing"
-    elif output.ndim < 1 or len(output) != batch:
-        what = f"has the shape {output.shape} for a batch of {batch}"
-    elif not np.isfinite(output).all():
-        what = "holds numbers that are not finite"
-    else:
-        return output
-    raise WorkerFailed(f"output {name!r} {what}, after {before} images: nothing was scored")
+def feeder(network: Network) -> Feeder:
+    """Return how a network is fed and which of its outputs are read."""
+    return Feeder(network.spec, tuple(head.output for head in network.card.heads), network.mean_image)
 
 
 def listed(unreadable: Sequence[str], total: int) -> tuple[str, ...]:

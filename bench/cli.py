@@ -87,6 +87,14 @@ def _parser() -> Parser:
     remove = doing.add_parser("remove", help="delete one")
     remove.set_defaults(command=_env_remove)
     remove.add_argument("name", metavar="NAME")
+    whatif = commands.add_parser("whatif", help="what a network's scores become under the usual mistakes in feeding it")
+    whatif.set_defaults(command=_whatif)
+    whatif.add_argument("name", metavar="NAME", help="a network")
+    whatif.add_argument("--data", default="sample", metavar="NAME[=PATH][:SPLIT]", help="faces (default: sample)")
+    whatif.add_argument("--limit", type=int, metavar="N", help="score on N of its images only")
+    whatif.add_argument("--backend", default="onnxruntime", metavar="NAME", help="default: onnxruntime")
+    whatif.add_argument("--mirror", type=Path, metavar="DIR", help="look here for weights first (or $ZOO_MIRROR)")
+    whatif.add_argument("--json", action="store_true", help="as JSON, with every metric")
 
     data = commands.add_parser("data", help="list the data sets, or look into one")
     actions = data.add_subparsers(required=True, metavar="list|verify", parser_class=Parser)
@@ -155,6 +163,12 @@ def _env_remove(arguments: argparse.Namespace) -> int:
 
     remove(arguments.name)
     return DONE
+
+
+def _whatif(arguments: argparse.Namespace) -> int:
+    from bench.whatif import command
+
+    return command(arguments)
 
 
 def _data_list(arguments: argparse.Namespace) -> int:

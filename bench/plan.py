@@ -11,10 +11,11 @@ from itertools import product
 
 from bench import scenarios
 from bench.backends import ANY
+from bench.preprocess import views
 from bench.records import Case, RunConfig
 from bench.types import Split
 from zoo.card import Card
-from zoo.fields import Head
+from zoo.fields import Head, InputSpec
 
 ACCURACY_BATCH = 8
 
@@ -50,7 +51,7 @@ def plan(
         if skip is None and case.kind == "accuracy":
             skip = _unscored(card, next(s for s in splits if _is(s, case)))
         if skip is None and case.kind == "latency" and case.dataset is not None:
-            skip = _featured(next(s for s in splits if _is(s, case)))
+            skip = _featured(next(s for s in splits if _is(s, case))) or _viewed(card.networks()[name])
         planned.append(Planned(case, skip))
     places = {key: place for place, key in reversed(list(enumerate(map(_workers(networks), planned))))}
     return sorted(planned, key=lambda one: places[_workers(networks)(one)])
@@ -80,11 +81,16 @@ def _cases(
                 fields for scenario in config.scenarios for fields in scenarios.named(scenario).cases(config, splits)
             ]
         if config.only != "latency":
-            scored = {"kind": "accuracy", "batch": ACCURACY_BATCH}
+            scored = {"kind": "accuracy", "batch": accuracy_batch(card.networks()[name])}
             kinds += [{**scored, "dataset": split.dataset, "split": split.split} for split in splits]
         for threads, kind, precision, backend in product(config.threads, kinds, config.precisions, config.backends):
             on = {"backend": backend, "device": devices[backend], "threads": threads}
             yield name, Case.model_validate({"network": name, "precision": precision, **on, **kind})
+
+
+def accuracy_batch(spec: InputSpec) -> int:
+    """Return a whole number of faces' tensors."""
+    return max(1, ACCURACY_BATCH // views(spec)) * views(spec)
 
 
 def _is(split: Split, case: Case) -> bool:
@@ -97,6 +103,12 @@ def _unscored(card: Card, split: Split) -> str | None:
     if not card.heads:
         return f"it is for {card.purpose} and has no head for age or gender"
     return _featured(split) or _unlabelled(card.heads, split)
+
+
+def _viewed(spec: InputSpec) -> str | None:
+    if views(spec) == 1:
+        return None
+    return f"it takes {views(spec)} views of each face: ask for the network without @{spec.variant}"
 
 
 def _featured(split: Split) -> str | None:

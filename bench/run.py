@@ -15,7 +15,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
-from bench import accuracy, roofline, scenarios
+from bench import accuracy, contract, roofline, scenarios
 from bench.accuracy import Network
 from bench.costs import costs_of
 from bench.host import git_commit, host, versions
@@ -213,6 +213,11 @@ def _networks(
     return {name: _network(name, card, models[card.name], mirror, variants[card.name]) for name, card in cards.items()}
 
 
+def network_of(name: str, card: Card, mirror: Path | None) -> Network | Missing:
+    """Fetch and build one network, or say why there is none."""
+    return _networks({name: card}, mirror, ("fp32",))[name]
+
+
 def _network(
     name: str, card: Card, model: Path | Missing, mirror: Path | None, variants: Mapping[Any, Path]
 ) -> Network | Missing:
@@ -223,6 +228,7 @@ def _network(
         mean_image = None
         if spec.mean_image is not None:
             mean_image = read_mean(fetch_weights(card, mirror, variant=spec.variant)[spec.mean_image])
+        contract.check(model, name, spec, mean_image)
         return Network(name, card, model, spec, load_golden(card.name), mean_image, variants, sources(card, mirror))
     except BadInput as error:
         return _missing(name, error)
@@ -247,7 +253,7 @@ def _record(request: Request, networks: Mapping[str, Network | Missing]) -> RunR
     files: dict[str, dict[Precision, Path]] = {}
     for name, network in networks.items():
         if isinstance(network, Network):
-            sources = {w.file: w.sha256 for w in network.card.files if w.needed_by in (None, network.spec.variant)}
+            sources = {w.file: w.sha256 for w in network.card.files if w.needed_for(network.spec.variant)}
             variants = {f"onnx {precision}": sha256_of(path) for precision, path in network.variants.items()}
             models[name] = {"onnx": sha256_of(network.model), **variants, **sources}
             files[name] = {"fp32": network.model, **network.variants}

@@ -18,7 +18,7 @@ import numpy as np
 
 from bench import datasets
 from bench.heads import decode
-from bench.preprocess import Unreadable, prepare, read_image
+from bench.preprocess import Unreadable, prepare_views, read_image
 from bench.process import WorkerFailed
 from bench.records import Case, Result
 from bench.team import Team
@@ -101,7 +101,8 @@ def before_inference(network: Network, images: Sequence[Path]) -> tuple[Times, l
         except Unreadable:
             continue
         middle = perf_counter_ns()
-        tensors.append(dict(prepare(image, network.spec, network.mean_image)))
+        views = prepare_views(image, network.spec, network.mean_image)
+        tensors.append({name: of_face[0] for name, of_face in views.items()})
         stop = perf_counter_ns()
         decoded.append((middle - start) / 1e6)
         prepared.append((stop - middle) / 1e6)
@@ -112,7 +113,7 @@ def before_inference(network: Network, images: Sequence[Path]) -> tuple[Times, l
 
 def _awake(path: Path, network: Network) -> bool:
     try:
-        prepare(read_image(path), network.spec, network.mean_image)
+        prepare_views(read_image(path), network.spec, network.mean_image)
     except Unreadable:
         return False
     return True

@@ -66,12 +66,13 @@ class Card(Record):
         if variants[0] is not None or None in variants[1:] or len(set(variants)) != len(variants):
             raise ValueError("the first input has no variant name, each other one has its own")
         for weights in self.files:
-            if weights.needed_by is not None and weights.needed_by not in variants:
-                raise ValueError(f"needed_by {weights.needed_by!r} is no variant of this card")
+            for variant in weights.needed_by:
+                if variant not in variants:
+                    raise ValueError(f"needed_by {variant!r} is no variant of this card")
         for spec in self.input:
             if spec.mean_image is not None and spec.mean_image not in files:
                 raise ValueError(f"mean_image {spec.mean_image!r} is not among the weights {sorted(files)}")
-            if any(w.file == spec.mean_image and w.needed_by not in {None, spec.variant} for w in self.files):
+            if any(w.file == spec.mean_image and not w.needed_for(spec.variant) for w in self.files):
                 raise ValueError(f"mean_image {spec.mean_image!r} is needed by {spec.variant or 'the first input'} too")
         return self
 

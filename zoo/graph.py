@@ -42,6 +42,11 @@ def read(path: Path) -> onnx.ModelProto:
     return model
 
 
+def metadata(path: Path) -> dict[str, str]:
+    """Return what an ONNX file says of itself in its ``metadata_props``. Raises BadInput where it is no ONNX file."""
+    return {entry.key: entry.value for entry in read(path).metadata_props}
+
+
 def inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
     """Return the inputs that have to be fed: old files list their weights among the inputs, too."""
     constants = {tensor.name for tensor in model.graph.initializer}

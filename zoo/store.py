@@ -62,7 +62,7 @@ def needed(card: Card, variant: str | None = EVERY_VARIANT) -> tuple[Weights, ..
     known = [spec.variant for spec in card.input]
     if variant not in {EVERY_VARIANT, *known}:
         raise BadInput(f"{card.name} has no variant {variant!r}; it has {', '.join(v for v in known if v) or 'none'}")
-    return tuple(w for w in card.files if variant == EVERY_VARIANT or w.needed_by in {None, variant})
+    return tuple(w for w in card.files if variant == EVERY_VARIANT or w.needed_for(variant))
 
 
 def fetch_weights(card: Card, mirror: Path | None = None, *, variant: str | None = EVERY_VARIANT) -> dict[str, Path]:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from bench.preprocess import Unreadable, prepare, read_image
+from bench.preprocess import Unreadable, prepare, prepare_views, read_image, views
 from zoo.fields import InputSpec
 
 MEAN = (78.4263377603, 87.7689143744, 114.895847746)
@@ -109,3 +109,58 @@ def test_what_is_no_image_says_why(tmp_path, content, reason):
     with pytest.raises(Unreadable, match=reason) as caught:
         read_image(path)
     assert str(tmp_path) not in str(caught.value)
+
+
+def test_ten_views_are_four_corners_and_the_centre_and_each_mirrored(image):
+    whole = cv2.resize(image, (15, 12)).transpose(2, 0, 1).astype(np.float32)
+    given = spec(resize=(15, 12), views="ten", scale=0.5)
+    (found,) = prepare_views(image, given).values()
+    assert found.shape == (views(given), 3, 7, 11) == (10, 3, 7, 11)
+    for view, (top, left) in zip(found, [(0, 0), (0, 4), (5, 0), (5, 4), (2, 2)], strict=False):
+        assert_array_equal(view, whole[:, top : top + 7, left : left + 11] / 2)
+    assert_array_equal(found[5:], found[:5, :, :, ::-1])
+    (centre,) = prepare(image, spec(resize=(15, 12), scale=0.5)).values()
+    assert_array_equal(centre, found[4])
+
+
+def test_a_spec_of_ten_views_is_not_one_tensor(image):
+    with pytest.raises(ValueError, match="ten views"):
+        prepare(image, spec(resize=(15, 12), views="ten"))
+
+
+@pytest.mark.parametrize("share", [1.0, 1.4, 3.0, 0.5])
+@pytest.mark.parametrize("border", ["photo", "repeat"])
+def test_the_margin_of_a_face_in_a_photograph_is_the_photograph_or_its_border_repeated(image, share, border):
+    left, top, right, bottom = box = (4, 3, 13, 9)
+    across, down = (round(side * (share - 1) / 2) for side in (right - left, bottom - top))
+    rows, columns = np.arange(top - down, bottom + down), np.arange(left - across, right + across)
+    ends = (0, 12, 0, 16) if border == "photo" else (top, bottom - 1, left, right - 1)
+    cut = image[np.ix_(np.clip(rows, *ends[:2]), np.clip(columns, *ends[2:]))]
+    size = (cut.shape[1], cut.shape[0])
+    tensor = prepare(image, spec(share=share, border=border, size=size, resize=size), box=box)["data"]
+    assert_array_equal(tensor, cut.transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("kernel", ["nearest", "linear", "area", "cubic", "lanczos"])
+def test_each_kernel_is_opencvs_own(image, kernel):
+    flag = {"lanczos": cv2.INTER_LANCZOS4}.get(kernel) or getattr(cv2, f"INTER_{kernel.upper()}")
+    tensor = prepare(image, spec(kernel=kernel))["data"]
+    assert_array_equal(tensor, cv2.resize(image, (11, 7), interpolation=flag).transpose(2, 0, 1))
+
+
+def test_pillow_averages_where_it_shrinks_and_opencv_does_not():
+    stripes = np.zeros((40, 44, 3), np.uint8)
+    stripes[::4] = 255
+    shrunk = {"size": (11, 10), "resize": (11, 10)}
+    pillow, opencv = (prepare(stripes, spec(resizer=one, **shrunk))["data"] for one in ("pillow", "opencv"))
+    assert_allclose(pillow[:, 2:-2], 255 / 4, atol=3)
+    assert_array_equal(opencv, np.zeros_like(opencv))  # it looks at the second and the third of each four rows
+    same = prepare(stripes, spec(size=(44, 40), resize=(44, 40), resizer="pillow"))["data"]
+    assert_array_equal(same[0], stripes[..., 0])
+
+
+def test_a_mean_image_of_ten_views_is_subtracted_before_they_are_cut(image):
+    mean = np.random.default_rng(5).uniform(0, 255, (3, 12, 15)).astype(np.float32)
+    (found,) = prepare_views(image, spec(resize=(15, 12), views="ten", mean_image="mean"), mean).values()
+    whole = cv2.resize(image, (15, 12)).transpose(2, 0, 1) - mean
+    assert_allclose(found[3], whole[:, 5:, 4:], atol=1e-4)

@@ -43,7 +43,8 @@ def test_the_published_table_has_true_ages_in_columns() -> None:
 
 
 def test_networks_are_the_card_and_its_variants() -> None:
-    assert list(find_networks("levi-hassner-age*")) == ["levi-hassner-age", "levi-hassner-age@mean-image"]
+    names = ["levi-hassner-age", "levi-hassner-age@mean-image", "levi-hassner-age@over-sampled"]
+    assert list(find_networks("levi-hassner-age*")) == names
     assert list(find_networks("levi-*gender, levi-hassner-age")) == ["levi-hassner-age", "levi-hassner-gender"]
     assert find_card("levi-hassner-age@mean-image").name == "levi-hassner-age"
 

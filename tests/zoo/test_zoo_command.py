@@ -20,6 +20,9 @@ from zoo.describe import page
 ROOT = Path(__file__).parents[2]
 
 
+NAMES = ("levi-hassner-age", "levi-hassner-age@mean-image", "levi-hassner-age@over-sampled")
+
+
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "zoo", *arguments]
     return subprocess.run(
@@ -131,7 +134,7 @@ def test_show_tells_everything_of_the_card(tmp_path: Path) -> None:
         assert told in text
     last = text.splitlines()[-1]
     assert last.split() == ["60-", "0.001", "0.001", "0.008", "0.007", "0.009", "0.050", "0.134", "0.357"]
-    assert record["networks"] == dict.fromkeys(("levi-hassner-age", "levi-hassner-age@mean-image"), "not fetched")
+    assert record["networks"] == dict.fromkeys(NAMES, "not fetched")
     assert record["model"] is None
 
 
