@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.datasets import fingerprint
-from bench.heads import decode
+from bench.heads import Prediction, decode, other_groups
 from bench.inference import Feeder, predict
 from bench.metrics import scores
 from bench.parity import Differs, first_run
@@ -16,9 +16,9 @@ from bench.preprocess import Tensor
 from bench.process import Model, WorkerFailed
 from bench.records import Case, Fingerprint, Precision, Result
 from bench.team import Team
-from bench.types import Split, Unavailable
+from bench.types import Sample, Split, Unavailable
 from zoo.card import Card
-from zoo.fields import InputSpec
+from zoo.fields import Head, InputSpec
 from zoo.golden import Golden
 
 LISTED = 20
@@ -50,10 +50,20 @@ class Network:
         return self.model if precision == "fp32" else self.variants.get(precision)
 
 
-def measure(case: Case, network: Network, split: Split, team: Team, tell: Callable[[str], Any]) -> Result:
+Keep = Callable[[Result, Split, Sequence[Sample], Sequence[tuple[Head, Prediction]]], Any]
+"""What keeps the predictions: it is given the result, and what each head said of the faces that were read."""
+
+
+def _forget(*_: object) -> None:
+    pass
+
+
+def measure(
+    case: Case, network: Network, split: Split, team: Team, tell: Callable[[str], Any], keep: Keep = _forget
+) -> Result:
     """Score ``network`` on ``split``. What goes wrong is the Result's reason.
 
-    ``team`` has the case's worker; ``tell`` is called with what is being done.
+    ``team`` has the case's worker; ``tell`` is called with what is being done, ``keep`` with what was predicted.
     """
     print_of_split = Fingerprint(split_sha256=fingerprint(split), n=len(split.samples), label_rule=split.label_rule)
     blank = Result(case=case, status="failed", reason="not measured", fingerprint=print_of_split)
@@ -72,7 +82,9 @@ def measure(case: Case, network: Network, split: Split, team: Team, tell: Callab
     if not read:
         return blank.model_copy(update={"reason": f"no image could be read; the first: {unreadable[0]}"})
     try:
-        found = [s for head in network.card.heads for s in scores(head, decode(head, outputs[head.output]), read)]
+        others = other_groups(split.age_groups)
+        predicted = [(head, decode(head, outputs[head.output], others)) for head in network.card.heads]
+        found = [s for head, said in predicted for s in scores(head, said, read, split.age_groups, len(unreadable))]
     except ValueError as error:  # the card's heads and the network's outputs do not fit
         return blank.model_copy(update={"reason": str(error)})
     noted = {
@@ -81,7 +93,9 @@ def measure(case: Case, network: Network, split: Split, team: Team, tell: Callab
         "scores": tuple(found),
         "warnings": (*first.warnings(), *listed(unreadable, len(split.samples))),
     }
-    return blank.model_copy(update=noted)
+    result = blank.model_copy(update=noted)
+    keep(result, split, read, predicted)
+    return result
 
 
 def feeder(network: Network) -> Feeder:

@@ -1,4 +1,4 @@
-"""Scores with their 95 % intervals: Wilson's for shares, a seeded percentile bootstrap for years.
+"""Scores with their 95 % intervals: Wilson's for shares, a seeded percentile bootstrap for years and by subject.
 
 A face whose true age lies between two groups, or beyond the last, counts for the error in years, for no group metric.
 One whose age is a range counts for the group that holds the whole range, and for no error in years.
@@ -7,51 +7,50 @@ One whose age is a range counts for the group that holds the whole range, and fo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from bench.heads import GROUP_RANGES, OUTSIDE, Prediction, group_of_sample
-from bench.records import Confusion, Score
+from bench.calibration import quantile, top_label
+from bench.columns import MOST_YEARS, Column, columns
+from bench.heads import GROUP_BORDERS, Prediction, borders_of, group_shares, other_groups, ranges_of
+from bench.intervals import Subjects, among, mean, share, subjects_of
+from bench.records import Calibration, Confusion, Score
+from bench.slices import Labels, folds, labels_of, sliced
 from bench.types import Sample
-from zoo.fields import AGE_GROUPS, Head
+from zoo.fields import Head
 
 Array = np.ndarray[Any, Any]
-SEED = 20150607
+
+SLICED = ("accuracy", "mae")
+"""The metrics that are told by slice: of age groups that is the recall of each, of years the error in each."""
 
 
-def scores(head: Head, prediction: Prediction, samples: Sequence[Sample]) -> list[Score]:
+def scores(
+    head: Head,
+    prediction: Prediction,
+    samples: Sequence[Sample],
+    own_groups: Sequence[str] = (),
+    unreadable: int = 0,
+) -> list[Score]:
     """Score what ``head`` predicted of ``samples``, in the same order. A label that is missing leaves its metrics.
 
-    A head for age groups is scored on its own groups, every other age on the standard eight.
+    A head for age groups is scored on its own groups, every other age on the standard eight, and on those that it was
+    put into besides (``own_groups``: the data set's). ``unreadable``: how many images of the split are not among them.
     """
-    found: list[Score] = []
-    if prediction.gender is not None:
-        known = np.asarray([s.gender is not None for s in samples])
-        truth = np.asarray([s.gender or "" for s in samples])
-        if known.any():
-            found.append(_gender(prediction.gender[known], truth[known], head.labels))
-    if prediction.group is not None:
-        labels, ranges = (head.labels, head.ranges()) if head.task == "age_group" else (AGE_GROUPS, GROUP_RANGES)
-        truth = np.asarray([group_of_sample(s, ranges) for s in samples])
-        inside = truth != OUTSIDE
-        if inside.any():
-            found += _groups(prediction.group[inside], truth[inside], labels)
-    if prediction.years is not None:
-        known = np.asarray([s.age is not None for s in samples])
-        if known.any():
-            truth = np.asarray([s.age for s in samples if s.age is not None])
-            found += _years(np.abs(prediction.years[known] - truth))
+    subjects = subjects_of(np.asarray([s.subject or "" for s in samples], dtype=object))
+    labels = labels_of(samples)
     return [
-        score.model_copy(
-            update={
-                "head": head.output,
-                "decode": prediction.decode.get(score.task),
-                "derived": score.task != head.task,
-            }
-        )
-        for score in found
+        _score(_Read(head, prediction, samples, own_groups), column, labels, subjects, unreadable)
+        for column in columns(head, prediction, samples, own_groups)
     ]
+
+
+class _Read(NamedTuple):
+    head: Head
+    prediction: Prediction
+    samples: Sequence[Sample]
+    own_groups: Sequence[str]
 
 
 def confusion(predicted: Array, truth: Array, labels: Sequence[str]) -> Confusion:
@@ -61,52 +60,68 @@ def confusion(predicted: Array, truth: Array, labels: Sequence[str]) -> Confusio
     return Confusion(labels=tuple(labels), counts=tuple(tuple(int(c) for c in row) for row in counts))
 
 
-def share(hits: Array) -> tuple[float, tuple[float, float]]:
-    """Return the share of true values and its 95 % Wilson score interval."""
-    from scipy.stats import binomtest
-
-    interval = binomtest(int(hits.sum()), len(hits)).proportion_ci(method="wilson")
-    return float(hits.mean()), (float(interval.low), float(interval.high))
-
-
-def _gender(predicted: Array, truth: Array, labels: Sequence[str]) -> Score:
-    value, ci95 = share(predicted == truth)
-    index = {label: i for i, label in enumerate(labels)}
-    table = confusion(np.asarray([index[p] for p in predicted]), np.asarray([index[t] for t in truth]), labels)
-    return Score(task="gender", metric="accuracy", value=value, ci95=ci95, n=len(truth), confusion=table)
-
-
-def _groups(predicted: Array, truth: Array, labels: Sequence[str]) -> list[Score]:
-    value, ci95 = share(predicted == truth)
-    near, near95 = share(np.abs(predicted - truth) <= 1)
-    table = confusion(predicted, truth, labels)
-    return [
-        Score(task="age_group", metric="accuracy", value=value, ci95=ci95, n=len(truth), confusion=table),
-        Score(task="age_group", metric="one_off", value=near, ci95=near95, n=len(truth)),
-    ]
-
-
-def _years(errors: Array) -> list[Score]:
-    close, close95 = share(errors <= 5)
-    return [
-        Score(task="age", metric="mae", value=float(errors.mean()), ci95=_bootstrap(errors), n=len(errors)),
-        Score(
-            task="age",
-            metric="rmse",
-            value=float(np.sqrt(np.mean(errors**2))),
-            ci95=tuple(np.sqrt(_bootstrap(errors**2))),
-            n=len(errors),
-        ),
-        Score(task="age", metric="cs5", value=close, ci95=close95, n=len(errors)),
-    ]
+def _score(read: _Read, column: Column, labels: Sequence[Labels], subjects: Subjects | None, unreadable: int) -> Score:
+    whose = among(subjects, column.faces)
+    value, (low, high) = share(column.values, whose) if column.values.dtype == bool else mean(column.values, whose)
+    if column.metric == "rmse":
+        value, low, high = (float(np.sqrt(number)) for number in (value, low, high))
+    table = None
+    if column.metric == "accuracy" and column.predicted is not None and column.truth is not None:
+        table = confusion(column.predicted, column.truth, column.labels)
+    return Score(
+        task=column.task,
+        metric=column.metric,
+        value=value,
+        ci95=(low, high),
+        n=len(column.faces),
+        confusion=table,
+        head=read.head.output,
+        decode=column.decode,
+        derived=column.derived,
+        groups=column.groups,
+        left_out=_left_out(column, read.samples, unreadable),
+        subjects=None if whose is None else whose.count,
+        curve=_curve(read, column) if column.metric == "cs5" else (),
+        folds=folds(column, read.samples),
+        slices=sliced(column, labels, subjects) if column.metric in SLICED else (),
+        calibration=_calibration(read, column),
+    )
 
 
-def _bootstrap(values: Array) -> tuple[float, float]:
-    """Return the 95 % percentile bootstrap interval of the mean of ``values`` (N,); 1,000 resamples, seeded."""
-    from scipy.stats import bootstrap
+def _left_out(column: Column, samples: Sequence[Sample], unreadable: int) -> dict[str, int]:
+    """Count the faces that are not in a column, by why."""
+    counts = {"unreadable": unreadable}
+    if column.task == "gender":
+        counts["no gender"] = len(samples) - len(column.faces)
+    else:
+        unknown = sum(s.age is None and (column.task == "age" or s.age_range is None) for s in samples)
+        counts["no age" if column.task == "age_group" else "no age in years"] = unknown
+        counts["in none of the groups"] = len(samples) - len(column.faces) - unknown
+    return {why: count for why, count in counts.items() if count}
 
-    if len(values) < 2 or np.ptp(values) == 0:
-        return float(values.mean()), float(values.mean())
-    rng = np.random.default_rng(SEED)
-    result = bootstrap((values,), np.mean, n_resamples=1000, method="percentile", batch=50, rng=rng)
-    return float(result.confidence_interval.low), float(result.confidence_interval.high)
+
+def _curve(read: _Read, column: Column) -> tuple[float, ...]:
+    """Return the share of errors of at most 0, 1, .. years, without rounding any age."""
+    assert read.prediction.years is not None
+    errors = np.abs(read.prediction.years[column.faces] - _ages(read, column))
+    return tuple(float((errors <= years).mean()) for years in range(MOST_YEARS + 1))
+
+
+def _calibration(read: _Read, column: Column) -> Calibration | None:
+    """Return the calibration of the distribution that a column was read from, kept with accuracy and with mae."""
+    if read.prediction.shares is None or column.metric not in SLICED:
+        return None
+    shares = read.prediction.shares[column.faces]
+    if read.head.task != "age":
+        return None if column.truth is None else top_label(shares, column.truth)
+    ages = np.asarray([float(label) for label in read.head.labels])
+    if column.truth is None:
+        return quantile(shares, ages, _ages(read, column))
+    borders: Sequence[float] = GROUP_BORDERS
+    if column.groups is not None:
+        borders = borders_of(ranges_of(other_groups(read.own_groups)[column.groups]))
+    return top_label(group_shares(shares, ages, borders), column.truth)
+
+
+def _ages(read: _Read, column: Column) -> Array:
+    return np.asarray([read.samples[i].age for i in column.faces], dtype=np.float64)

@@ -133,6 +133,68 @@ Decode = Literal["argmax", "expectation", "scalar", "mass", "borders"]
 single age falls into."""
 
 
+GroupSet = Literal["twelve", "dataset"]
+"""Age groups that an age is put into beside the standard eight: twelve of five years, or the data set's own."""
+
+SliceBy = Literal["sex", "age group", "ethnicity", "subject"]
+
+
+class Gap(Record):
+    """The largest difference of a score between two slices of enough faces.
+
+    ``interval`` is simultaneous over all pairs of such slices at 95 %: that the pair was picked makes no gap.
+    """
+
+    highest: str
+    lowest: str
+    value: float
+    interval: tuple[float, float]
+
+
+class Slices(Record):
+    """A score among the faces of each label. Of very many labels the ones with the most faces, and those of the gap.
+
+    ``total`` says how many labels there are.
+    """
+
+    by: SliceBy
+    labels: tuple[str, ...]
+    values: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    n: tuple[int, ...]
+    total: int
+    gap: Gap | None = None
+
+
+class Folds(Record):
+    """Mean and standard deviation (n - 1) of a score over the ``count`` folds of the data set's own protocol.
+
+    ``values`` has each one's, where there are not too many to list.
+    """
+
+    mean: float
+    sd: float
+    count: int
+    values: dict[str, float] = Field(default={}, exclude_if=_empty)
+
+
+class Calibration(Record):
+    """How far a distribution is from what happens; 0 is perfect.
+
+    ``top_label``: expected calibration error of the most likely class over 15 bins of equal width (Guo et al. 2017);
+    ``claimed`` is the mean confidence, ``observed`` the share of hits. ``quantile``: the mean distance, over the levels
+    0.05 to 0.95, of the share of true ages below a quantile from its level (Kuleshov et al. 2018); ``claimed`` is the
+    0.9 of the central interval, ``observed`` the share of true ages within it.
+    """
+
+    kind: Literal["top_label", "quantile"]
+    error: float
+    claimed: float
+    observed: float
+    n: int
+
+
 class Score(Record):
     """One metric of one head with its 95 % interval. Shares for accuracy, one_off and cs5, years for mae and rmse.
 
@@ -149,6 +211,13 @@ class Score(Record):
     head: str | None = Field(default=None, description="the output it was read from")
     decode: Decode | None = None
     derived: bool | None = None
+    groups: GroupSet | None = Field(default=None, exclude_if=_empty, description="None: the head's own, or the eight")
+    left_out: dict[str, int] = Field(default={}, exclude_if=_empty, description="faces that do not count, by reason")
+    subjects: int | None = Field(default=None, exclude_if=_empty, description="by whom the interval is clustered")
+    curve: tuple[float, ...] = Field(default=(), exclude_if=_empty, description="of cs5: CS@0 to CS@10")
+    folds: Folds | None = Field(default=None, exclude_if=_empty)
+    slices: tuple[Slices, ...] = Field(default=(), exclude_if=_empty)
+    calibration: Calibration | None = Field(default=None, exclude_if=_empty)
 
 
 class Fingerprint(Record):

@@ -15,7 +15,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
-from bench import accuracy, contract, roofline, scenarios
+from bench import accuracy, contract, predictions, roofline, scenarios
 from bench.accuracy import Network
 from bench.costs import costs_of
 from bench.host import git_commit, host, versions
@@ -187,7 +187,7 @@ def _measure_group(
                 fed = networks[case.network]
                 assert isinstance(fed, Network)
                 split = next(s for s in request.splits if (s.dataset, s.split) == (case.dataset, case.split))
-                yield [accuracy.measure(case, fed, split, team, tell)]
+                yield [accuracy.measure(case, fed, split, team, tell, partial(predictions.write, request.out))]
 
 
 def _unbuilt(case: Case) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.records import Confusion, Result
+from bench.records import Confusion, GroupSet, Result
 from bench.report.scores import Reading, cards, readings
 from bench.report.tables import Row
 from zoo.card import Card
@@ -66,15 +66,17 @@ def _measured(card: Card, claim: Claim, ours: Sequence[Reading]) -> list[str]:
 
 def confusions(results: Sequence[Result]) -> list[dict[str, Any]]:
     """Return each head's table of age groups: ours once for all backends that agree, and the published one."""
-    tables: dict[tuple[str, str, str | None, Confusion], list[Reading]] = {}
+    tables: dict[tuple[str, str, str | None, GroupSet | None, Confusion], list[Reading]] = {}
     for reading in readings(results):
         score, case = reading.scores.get("accuracy"), reading.result.case
         if reading.task == "age_group" and score is not None and score.confusion is not None:
-            tables.setdefault((case.network, case.precision, reading.head, score.confusion), []).append(reading)
-    several = {n for n, *_ in tables if len({h for name, _, h, _ in tables if name == n}) > 1}
+            key = (case.network, case.precision, reading.head, reading.groups, score.confusion)
+            tables.setdefault(key, []).append(reading)
+    several = {n for n, *_ in tables if len({h for name, _, h, *_ in tables if name == n}) > 1}
     found: list[dict[str, Any]] = []
-    for (network, precision, head, counted), same in tables.items():
+    for (network, precision, head, groups, counted), same in tables.items():
         words = [network, head or "" if network in several else "", "" if precision == "fp32" else precision]
+        words += [] if groups is None else [{"twelve": "twelve groups", "dataset": "the data set's groups"}[groups]]
         title = ", ".join(filter(None, words))
         counts = np.asarray(counted.counts, dtype=float)
         totals = counts.sum(axis=0)

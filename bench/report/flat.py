@@ -79,6 +79,10 @@ def rows(result: Result, beside: Mapping[str, Any] | None = None) -> list[dict[s
             name = f"{reading.task}{own}_{metric}"
             head |= {name: score.value, f"{name}_low": score.ci95[0], f"{name}_high": score.ci95[1]}
             head[f"{name}_n"] = score.n
+            if score.folds is not None:
+                head |= {f"{name}_folds_mean": score.folds.mean, f"{name}_folds_sd": score.folds.sd}
+            if score.calibration is not None:
+                head[f"{name}_calibration_error"] = score.calibration.error
         head |= {f"{reading.task}_decode": score.decode, f"{reading.task}_derived": reading.derived}
     return [{**found, **head} for head in heads.values()] or [found]
 

@@ -13,10 +13,13 @@ from typing import Any
 
 from bench.records import Result, RunRecord
 from bench.report import pictures, scenarios, stages
+from bench.report.agreement import agreement
 from bench.report.claims import claim_rows, confusions, unmatched
+from bench.report.comparisons import networks, predicted, published_rows
 from bench.report.costs import kernel_rows, machine_rows, network_rows
 from bench.report.latency import latency_parts
 from bench.report.scores import score_tables
+from bench.report.slices import details
 from bench.report.tables import Row, shared, unmeasured_rows, warned, where_rows
 
 TEMPLATE = Path(__file__).with_name("report.md.jinja")
@@ -29,7 +32,13 @@ def render(run: RunRecord, results: Sequence[Result], out: Path) -> str:
     """Return the report, and write its pictures into ``out``."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATE.parent),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,
+    )
     environment.filters["table"] = table
     environment.filters["cell"] = cell
     environment.loader = FileSystemLoader(TEMPLATE.parent)
@@ -70,11 +79,15 @@ def _split(members: Sequence[Result], out: Path) -> dict[str, Any]:
     tables = [{**t, "settings": "", "rows": t["rows"]} for t in score_tables(members)]
     for found in tables:
         found["settings"], found["rows"] = shared(found["rows"], SETTINGS)
-    confused = confusions(members)
+    confused, said = confusions(members), predicted(members, out)
     return {
         "name": f"{case.dataset}:{case.split}",
         "fingerprint": fingerprint,
         "tables": tables,
+        "details": details(members, f"{case.dataset}-{case.split}", out),
+        "agreement": agreement(said),
+        "networks": networks(said),
+        "published": published_rows(members),
         "confusions": [{**t, "picture": pictures.confusion(t, f"{case.dataset}-{case.split}", out)} for t in confused],
     }
 

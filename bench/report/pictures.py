@@ -111,6 +111,24 @@ def confusion(table: dict[str, Any], split: str, out: Path) -> str:
     return save(figure, out, f"confusion-{table['title']}-{split}{number}")
 
 
+def cumulative(curves: Mapping[str, Sequence[float]], split: str, out: Path) -> str:
+    """Draw which share of the faces each network is at most 0, 1, .. years off; return the file's name."""
+    figure, axes = new_figure(9, 5, 1)
+    styles = cycle(("-", "--", ":", "-."))
+    looks = [(colour, style) for style, _ in zip(styles, range(4), strict=False) for colour in COLOURS]
+    order = sorted(curves, key=lambda name: -curves[name][5])
+    for name, (colour, style) in zip(order, cycle(looks), strict=False):
+        shares = [100 * share for share in curves[name]]
+        axes[0].plot(range(len(shares)), shares, color=colour, linestyle=style, marker=".", label=name)
+    axes[0].set_xlabel("largest error, years")
+    axes[0].set_ylabel("faces, %")
+    axes[0].set_ylim(0, 100)
+    axes[0].set_title(f"Cumulative score on {split}", fontsize=9)
+    axes[0].grid(alpha=0.3)
+    figure.legend(loc="outside right upper", fontsize=8, frameon=False)
+    return save(figure, out, f"cumulative-{split}")
+
+
 def _backend(result: Result) -> str:
     return f"{result.case.backend} on {result.case.device}"
 

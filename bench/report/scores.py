@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from bench.records import Result, Score
+from bench.heads import TWELVE_GROUPS
+from bench.records import GroupSet, Result, Score
 from bench.report.tables import Row, device, parity, placement
 from converters.errors import BadInput
 from zoo.card import Card, find_card
@@ -33,6 +34,11 @@ class Reading(NamedTuple):
         return found.confusion.labels if self.task == "age_group" and found and found.confusion else ()
 
     @property
+    def groups(self) -> GroupSet | None:
+        """Which age groups besides the head's own, or the standard eight, an age was put into."""
+        return next(iter(self.scores.values())).groups
+
+    @property
     def derived(self) -> bool:
         """Whether the network says something else, which this follows from."""
         said = next(iter(self.scores.values())).derived
@@ -50,7 +56,8 @@ def readings(results: Iterable[Result]) -> list[Reading]:
         if result.status == "ok":
             for score in result.scores:
                 reading = Reading(result, score.task, score.head, {})
-                found.setdefault((result.case, score.task, score.head), reading).scores[score.metric] = score
+                key = (result.case, score.task, score.head, score.groups)
+                found.setdefault(key, reading).scores[score.metric] = score
     return list(found.values())
 
 
@@ -60,13 +67,16 @@ def score_tables(results: Sequence[Result]) -> list[dict[str, Any]]:
     for reading in readings(results):
         apart.setdefault((reading.task, reading.labels), []).append(reading)
     order = sorted(apart, key=lambda key: (TASKS.index(key[0]), key[1] != AGE_GROUPS, -len(key[1])))
-    return [{**_words(task, labels), "rows": _rows(apart[task, labels])} for task, labels in order]
+    return [
+        {**_words(task, labels, apart[task, labels][0].groups), "rows": _rows(apart[task, labels])}
+        for task, labels in order
+    ]
 
 
 TASKS = ("age_group", "age", "gender")
 
 
-def _words(task: str, labels: Labels) -> dict[str, str]:
+def _words(task: str, labels: Labels, groups: GroupSet | None) -> dict[str, str]:
     if task == "gender":
         return {"title": "Gender", "note": ""}
     if task == "age":
@@ -74,8 +84,12 @@ def _words(task: str, labels: Labels) -> dict[str, str]:
     if labels == AGE_GROUPS:
         left = "Faces whose age lies between two groups do not count."
         return {"title": "Age groups: the eight standard ones", "note": f"{' '.join(labels)}. {left}"}
+    if labels == TWELVE_GROUPS:
+        left = "Faces of 60 years and more do not count. Not to be held against shares of other groups."
+        return {"title": "Age groups: twelve of five years", "note": f"{' '.join(labels)}. {left}"}
     note = f"{' '.join(labels)}. Faces in none of them do not count. Not to be held against shares of other groups."
-    return {"title": f"Age groups: {len(labels)} of the network's own, {labels[0]} to {labels[-1]}", "note": note}
+    whose = "the data set's" if groups == "dataset" else "the network's"
+    return {"title": f"Age groups: {len(labels)} of {whose} own, {labels[0]} to {labels[-1]}", "note": note}
 
 
 def _rows(found: Sequence[Reading]) -> list[Row]:

@@ -52,7 +52,8 @@ def test_a_run_leaves_every_planned_case_with_its_proof(tiny_zoo, tmp_path, caps
         assert result.parity.max_abs < 1e-6
         assert sum(result.placement.values()) > 0
     pictures = {f"latency-batch-{batch}-threads-1.png" for batch in (1, 3)}
-    assert {p.name for p in out.iterdir()} == {"run.json", RESULTS, "report.md", "stages.png", *pictures}
+    files = {"run.json", RESULTS, "report.md", "predictions", "stages.png", *pictures}
+    assert {p.name for p in out.iterdir()} == files
     assert f"report: {out / 'report.md'}" in capsys.readouterr().out
     run = read_run(out)
     assert run.config.data == ("csv:all",)

@@ -1,10 +1,26 @@
 """From raw outputs to ages, groups and genders."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from bench.heads import OUTSIDE, decode, group_of_predicted_age, group_of_true_age
+from bench.heads import (
+    GROUP_BORDERS,
+    GROUP_RANGES,
+    OUTSIDE,
+    TWELVE_GROUPS,
+    borders_of,
+    decode,
+    group_of_predicted_age,
+    group_of_sample,
+    group_of_true_age,
+    other_groups,
+    ranges_of,
+    true_groups,
+)
+from bench.types import Sample
 from zoo.fields import AGE_GROUPS, Head
 
 YEARS = (1, 5, 10.5, 17.5, 28.5, 40.5, 50.5, 80)
@@ -123,3 +139,70 @@ def test_an_output_of_another_width_than_the_head_is_an_error():
     head = Head(task="gender", output="prob", decode="argmax", labels=("male", "female"))
     with pytest.raises(ValueError, match="3 values a face"):
         decode(head, np.zeros((5, 3)))
+
+
+@pytest.mark.parametrize(
+    ("years", "label"),
+    [((0, 2), "0-2"), ((8, 12), "8-13"), ((60, 100), "60-"), ((60, np.inf), "60-"), ((38, 43), "38-43")]
+    + [(across, None) for across in ((3, 9), (20, 29), (0, 4), (53, 60), (21, 24))],
+)
+def test_a_range_of_ages_is_in_the_group_that_holds_all_of_it(years, label):
+    face = Sample("a", Path("a"), None, None, age_range=years)
+    assert group_of_sample(face) == (OUTSIDE if label is None else AGE_GROUPS.index(label))
+
+
+def test_a_true_age_goes_before_a_range():
+    def face(age, years):
+        return Sample("a", Path("a"), age, None, age_range=years)
+
+    found = true_groups([face(5.0, (0, 2)), face(None, (0, 2)), face(None, None), face(22.0, (25, 32))])
+    assert_array_equal(found, [1, 0, OUTSIDE, OUTSIDE])
+
+
+def test_borders_are_the_middles_of_gaps_and_where_there_is_no_gap_the_next_groups_first_year():
+    assert_allclose(borders_of(GROUP_RANGES), GROUP_BORDERS, atol=0.5)  # theirs has 35.5 where the middle is 35
+    assert borders_of(ranges_of(TWELVE_GROUPS)) == tuple(range(5, 60, 5))
+    assert borders_of(ranges_of(("0-2", "3-9", "12-19", "20-"))) == (3, 10.5, 20)
+
+
+def test_which_other_groups_an_age_is_put_into():
+    own = ("0-2", "3-9", "10-")
+    assert other_groups(own) == {"twelve": TWELVE_GROUPS, "dataset": own}
+    assert other_groups(()) == other_groups(AGE_GROUPS) == other_groups(TWELVE_GROUPS) == {"twelve": TWELVE_GROUPS}
+
+
+def test_one_age_falls_into_other_groups_by_their_borders():
+    head = Head(task="age", output="age", decode="scalar", labels=())
+    ages = np.array([[2.9], [3.0], [4.9], [5.0], [99.0]])
+    found = decode(head, ages, other_groups(("0-2", "3-9", "10-")))
+    assert_array_equal(found.regrouped["dataset"], [0, 1, 1, 1, 2])
+    assert_array_equal(found.regrouped["twelve"], [0, 0, 0, 1, 11])
+    assert found.shares is None
+
+
+def test_a_distribution_over_ages_falls_into_the_other_group_with_most_of_it():
+    head = Head(task="age", output="age", decode="expectation", labels=tuple(map(str, range(101))))
+    rows = np.zeros((2, 101))
+    rows[0, [2, 3, 9]] = 0.4, 0.3, 0.3  # the likeliest year is not in the likeliest group
+    rows[1, [59, 60, 100]] = 0.2, 0.3, 0.5
+    found = decode(head, rows, other_groups(("0-2", "3-9", "10-")))
+    assert_array_equal(found.regrouped["dataset"], [1, 2])
+    assert_array_equal(found.regrouped["twelve"], [0, 11])
+    assert_array_equal(found.shares, rows)
+
+
+def test_heads_for_groups_are_put_into_no_others():
+    head = Head(task="age_group", output="prob", decode="argmax", labels=AGE_GROUPS, years=YEARS)
+    assert decode(head, np.eye(8), other_groups(("0-2", "3-9"))).regrouped == {}
+
+
+@pytest.mark.parametrize("rows", [np.eye(2) * 2, np.eye(2) * 2 - 1])
+def test_what_is_no_distribution_has_no_shares(rows):
+    head = Head(task="gender", output="prob", decode="argmax", labels=("male", "female"))
+    assert decode(head, rows).shares is None
+    assert_array_equal(decode(head, np.eye(2)).shares, np.eye(2))
+
+
+def test_one_number_for_a_gender_is_the_share_of_the_second_label():
+    head = Head(task="gender", output="prob", decode="scalar", labels=("male", "female"))
+    assert_allclose(decode(head, np.array([[0.2], [0.9]])).shares, [[0.8, 0.2], [0.1, 0.9]])

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from bench.heads import Prediction
-from bench.metrics import confusion, scores, share
+from bench.heads import Prediction, decode, other_groups
+from bench.intervals import share
+from bench.metrics import confusion, scores
 from bench.types import Sample
 from zoo.fields import AGE_GROUPS, Head
 
@@ -139,3 +140,74 @@ def test_a_range_counts_for_the_group_that_holds_it_and_for_no_error_in_years():
     assert set(found) == {("age_group", "accuracy"), ("age_group", "one_off")}
     assert found["age_group", "accuracy"].n == 3
     assert found["age_group", "accuracy"].value == pytest.approx(2 / 3)
+
+
+def test_a_face_known_by_a_range_of_ages_counts_for_groups_alone():
+    samples = [
+        Sample("a", Path("a"), None, "male", age_range=(8, 12)),
+        Sample("b", Path("b"), None, "male", age_range=(20, 29)),  # in two groups
+        Sample("c", Path("c"), 30.0, "male"),
+        Sample("d", Path("d"), None, "male"),
+    ]
+    prediction = Prediction(group=np.array([2, 4, 4, 4]), years=np.array([9.0, 25, 33, 1]))
+    found = by_name(scores(AGE, prediction, samples, unreadable=5))
+    assert (found["age_group", "accuracy"].n, found["age_group", "accuracy"].value) == (2, 1)
+    assert found["age_group", "accuracy"].left_out == {"unreadable": 5, "no age": 1, "in none of the groups": 1}
+    assert (found["age", "mae"].n, found["age", "mae"].value) == (1, 3)
+    assert found["age", "mae"].left_out == {"unreadable": 5, "no age in years": 3}
+
+
+def test_the_cumulative_score_of_every_year_to_ten():
+    ages = Head(task="age", output="years", decode="scalar", labels=())
+    errors = np.array([0, 0.5, -1, 2, 5, -5.01, 9, 10, 10.5, 40])
+    found = by_name(scores(ages, Prediction(years=50 + errors), faces([50.0] * 10)))
+    curve = found["age", "cs5"].curve
+    assert curve == pytest.approx((0.1, 0.3, 0.4, 0.4, 0.4, 0.5, 0.6, 0.6, 0.6, 0.7, 0.8))
+    assert curve[5] == found["age", "cs5"].value
+    assert found["age", "mae"].curve == ()
+
+
+def test_an_age_is_scored_in_the_data_sets_own_groups_and_in_twelve():
+    own = ("0-2", "3-9", "10-")
+    head = Head(task="age", output="years", decode="scalar", labels=())
+    samples = [
+        Sample(str(i), Path(str(i)), age, None, age_range=years)
+        for i, (age, years) in enumerate([(None, (3, 9)), (None, (0, 2)), (12.0, None), (70.0, None)])
+    ]
+    prediction = decode(head, np.array([[9.9], [4.0], [16.0], [30.0]]), other_groups(own))
+    found = {(s.groups, s.metric): s for s in scores(head, prediction, samples, own) if s.task == "age_group"}
+    dataset, twelve = found["dataset", "accuracy"], found["twelve", "accuracy"]
+    assert (dataset.n, dataset.value, dataset.confusion.labels) == (4, 0.75, own)
+    assert dataset.confusion.counts == ((0, 0, 0), (1, 1, 0), (0, 0, 2))
+    assert (twelve.n, twelve.left_out) == (2, {"in none of the groups": 2})  # 3-9 is in two of them, 70 beyond the last
+    assert (found["twelve", "one_off"].value, len(twelve.confusion.labels)) == (1, 12)
+    assert {s.derived for s in found.values()} == {True}
+
+
+def test_intervals_of_faces_of_few_people_are_wider():
+    rng = np.random.default_rng(8)
+    right = rng.random(40) < 0.5
+    samples = [Sample(str(i), Path(str(i)), 30.0, "male", subject=str(i // 10)) for i in range(400)]
+    said = np.where(np.repeat(right, 10), "male", "female")
+    (clustered,) = scores(GENDER, Prediction(gender=said), samples)
+    (alone,) = scores(GENDER, Prediction(gender=said), faces([30.0] * 400))
+    assert (clustered.subjects, alone.subjects) == (40, None)
+    assert clustered.value == alone.value
+    widths = [s.ci95[1] - s.ci95[0] for s in (clustered, alone)]
+    assert widths[0] == pytest.approx(sqrt(10) * widths[1], rel=0.15)
+
+
+def test_distributions_have_a_calibration_and_single_numbers_none():
+    rows = np.array([[0.75, 0.25], [0.75, 0.25], [0.75, 0.25], [0.75, 0.25]])
+    samples = faces([30.0] * 4, ["female", "female", "female", "male"])
+    (found,) = scores(GENDER, decode(GENDER, rows), samples)
+    assert found.calibration.error == pytest.approx(0)
+    assert (found.calibration.claimed, found.calibration.observed) == (0.75, 0.75)
+    ages = Head(task="age", output="age", decode="expectation", labels=("29", "30", "31"))
+    prediction = decode(ages, np.array([[0.0, 1, 0]] * 4), other_groups(()))
+    kinds = {(s.task, s.metric, s.groups): s.calibration for s in scores(ages, prediction, samples)}
+    assert kinds["age", "mae", None].kind == "quantile"
+    assert kinds["age_group", "accuracy", None].kind == kinds["age_group", "accuracy", "twelve"].kind == "top_label"
+    assert kinds["age", "rmse", None] is None
+    single = Head(task="age", output="age", decode="scalar", labels=())
+    assert {s.calibration for s in scores(single, decode(single, np.array([[30.0]] * 4)), samples)} == {None}

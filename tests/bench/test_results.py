@@ -9,7 +9,7 @@ from bench_cases import latency_case
 from pydantic import ValidationError
 
 from bench import results
-from bench.records import Confusion, Fingerprint, Latency, Parity, Result, Score
+from bench.records import Calibration, Confusion, Fingerprint, Folds, Gap, Latency, Parity, Result, Score, Slices
 from bench.results import RESULTS, ResultsFile, read_results, read_run, write_atomically
 from converters.errors import BadInput
 
@@ -83,6 +83,36 @@ def test_a_score_of_before_there_were_several_heads_is_still_read(tmp_path):
     (found,) = read_results(tmp_path)
     assert found.scores == (score,)
     assert (score.head, score.decode, score.derived) == (None, None, None)
+
+
+def test_what_a_score_has_beyond_the_contract_comes_back(tmp_path):
+    case = latency_case("opencv", kind="accuracy", dataset="sample", split="all")
+    pair = {"low": (0.4, 0.1), "high": (0.9, 0.6), "n": (20, 30), "total": 2}
+    score = Score(
+        task="age",
+        metric="cs5",
+        value=0.8,
+        ci95=(0.5, 0.9),
+        n=6,
+        groups="twelve",
+        left_out={"no age": 3},
+        subjects=4,
+        curve=(0.5, 0.75),
+        folds=Folds(mean=0.5, sd=0.1, count=2, values={"0": 0.4, "1": 0.6}),
+        slices=(
+            Slices(
+                by="sex",
+                labels=("female", "male"),
+                values=(0.7, 0.3),
+                gap=Gap(highest="female", lowest="male", value=0.4, interval=(0.1, 0.7)),
+                **pair,
+            ),
+        ),
+        calibration=Calibration(kind="top_label", error=0.1, claimed=0.8, observed=0.7, n=6),
+    )
+    ResultsFile(tmp_path, []).add([Result(case=case, status="ok", scores=(score,))])
+    (found,) = read_results(tmp_path)
+    assert found.scores == (score,)
 
 
 def test_a_result_that_is_not_ok_says_why():
