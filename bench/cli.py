@@ -35,7 +35,7 @@ def _parser() -> Parser:
     run.add_argument("--data", action="append", metavar="NAME[=PATH][:SPLIT]", help="faces (default: sample)")
     run.add_argument("--batch", default="1", metavar="1,8,32", help="batch sizes for latency (default: 1)")
     run.add_argument("--threads", metavar="N[,N..]", help="threads of each runtime (default: all usable CPUs)")
-    run.add_argument("--budget", type=float, default=2.0, metavar="S", help="seconds of timed runs a case (default: 2)")
+    run.add_argument("--budget", type=float, default=1.0, metavar="S", help="seconds of timed runs a case (default: 1)")
     run.add_argument(
         "--option", action="append", metavar="NAME=VALUE", help="an option of the backends; doctor lists them"
     )

@@ -29,9 +29,6 @@ from bench.wire import Arrays, receive, send
 
 Answer = tuple[dict[str, Any], Arrays]
 
-LONGEST_WINDOW = 1.5
-"""Seconds that a window of the warm-up takes at most, where a single run takes long."""
-
 
 def timed(
     run: Run,
@@ -71,10 +68,13 @@ def warmed_up(
     tolerance: float = 0.05,
     clock: Callable[[], int] = perf_counter_ns,
 ) -> bool:
-    """Run in windows of ``window`` seconds until two in a row have medians within ``tolerance``; False if none do."""
+    """Run in windows of ``window`` seconds until two in a row have medians within ``tolerance``; False if none do.
+
+    Where one run takes longer, a window is one run, or two.
+    """
     before = 0.0
     for _ in range(windows):
-        median = statistics.median(timed(run, feeds, 3, window, LONGEST_WINDOW, clock))
+        median = statistics.median(timed(run, feeds, 3, window, 2 * window, clock))
         if abs(median - before) <= tolerance * median:
             return True
         before = median
