@@ -131,12 +131,14 @@ def find_card(name: str) -> Card:
 def find_networks(pattern: str) -> dict[str, Card]:
     """Return the networks that ``all`` or a comma-separated list of globs selects, in card order.
 
-    Raises BadInput when a glob matches none.
+    One of ten views is ten times the work: only a glob with an ``@`` selects it. Raises BadInput when a glob matches none.
     """
     networks = {name: card for card in all_cards().values() for name in card.networks()}
     chosen: set[str] = set()
     for glob in pattern.split(","):
         found = {n for n in networks if glob.strip() == "all" or fnmatchcase(n, glob.strip())}
+        if "@" not in glob:
+            found = {n for n in found if networks[n].networks()[n].views == "centre"}
         if not found:
             raise BadInput(f"no network matches {glob.strip()!r}; there are: {', '.join(networks)}")
         chosen |= found
