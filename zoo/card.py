@@ -131,7 +131,7 @@ def find_card(name: str) -> Card:
 def find_networks(pattern: str) -> dict[str, Card]:
     """Return the networks that ``all`` or a comma-separated list of globs selects, in card order.
 
-    One of ten views is ten times the work: only a glob with an ``@`` selects it. Raises BadInput when a glob matches none.
+    One of ten views is ten times the work: only a glob with an ``@`` selects it. Raises BadInput when one matches none.
     """
     networks = {name: card for card in all_cards().values() for name in card.networks()}
     chosen: set[str] = set()

