@@ -31,7 +31,7 @@ def _parser() -> Parser:
     run.add_argument("--zoo", default="all", metavar="all|GLOB,..", help="networks (default: all)")
     run.add_argument("--backend", default="all", metavar="all|NAME,..", help="backends, or FILE.py of your own")
     run.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: auto")
-    run.add_argument("--precision", default="fp32", metavar="fp32,fp16,int8", help="default: fp32")
+    run.add_argument("--precision", default="fp32", metavar="fp32,winograd,fp16,int8", help="default: fp32")
     run.add_argument("--data", action="append", metavar="NAME[=PATH][:SPLIT]", help="faces (default: sample)")
     run.add_argument("--batch", default="1", metavar="1,8,32", help="batch sizes for latency (default: 1)")
     run.add_argument("--threads", metavar="N[,N..]", help="threads of each runtime (default: all usable CPUs)")

@@ -80,7 +80,7 @@ def first_run(worker: WorkerProcess, golden: Golden, case: Case) -> FirstRun:
 
 
 def _passes(expected: np.ndarray[Any, Any], difference: Difference, precision: Precision) -> bool:
-    if precision == "fp32":
+    if precision in {"fp32", "winograd"}:
         return close_enough(expected, difference)
     if precision == "fp16":
         return difference.max_abs <= BOUNDS["fp16"] * max(1.0, float(np.abs(expected).max(initial=0)))

@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 SCHEMA = 1
 
-Precision = Literal["fp32", "fp16", "int8"]
+Precision = Literal["fp32", "winograd", "fp16", "int8"]
 
 
 class Record(BaseModel):

@@ -24,7 +24,7 @@ from zoo.card import Card, find_networks
 from zoo.store import mirror_folder
 
 SHORTEST, LONGEST = 0.01, 86_400
-PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
+PRECISIONS: tuple[Precision, ...] = ("fp32", "winograd", "fp16", "int8")
 
 
 def resolve(arguments: argparse.Namespace, out: Path) -> Request:

@@ -2,7 +2,8 @@
 
 Half precision has 11 binary digits: a number is off by 2^-12 of itself, some dozens of layers add up to a few
 thousandths of a logit, and a probability moves by at most a quarter of what its logit does. Beyond a hundredth
-something else is wrong. For 8 bits there is no such bound: what counts is the accuracy.
+something else is wrong. For 8 bits there is no such bound: what counts is the accuracy. Winograd's algorithm
+computes in float32, and is held to what that is held to.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ SCORED = 16
 def compare(card: Card) -> Iterator[Row]:
     """Yield the rows of `zoo.verify.compare` for each built variant, by its bound ``close``, ``far`` or ``reported``.
 
+    Those of ``winograd`` are ``same`` or ``failed``, as of the float32 file.
+
     What gave no answer of the right shape in finite numbers is ``failed`` in every precision.
     """
     for variant in VARIANTS:
@@ -42,7 +45,7 @@ def compare(card: Card) -> Iterator[Row]:
         for row in compare_with_golden(card, path):
             listed = row.output in golden.load(card.name).found
             told = replace(row, precision=variant, calibrated_on=calibrated)
-            yield _judged(told, BOUNDS.get(variant), listed=listed)
+            yield told if variant == "winograd" else _judged(told, BOUNDS.get(variant), listed=listed)
 
 
 def _judged(row: Row, bound: float | None, *, listed: bool) -> Row:

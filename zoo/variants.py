@@ -1,7 +1,7 @@
-"""The half precision and the 8-bit variant of a built network, in the store beside it: ``<card>.fp16.onnx``, ``.int8``.
+"""The variants of a built network, in the store beside it: ``<card>.winograd.onnx``, ``.fp16.onnx``, ``.int8.onnx``.
 
 The folder stands for the float32 file; what else a variant depends on is in its seal: the faces that it was calibrated
-with, the version of ONNX Runtime, whose tools make it, and the sha256 of its bytes.
+with, the version of ONNX Runtime where its tools make it, and the sha256 of its bytes.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from bench.types import Split
     from zoo.card import Card
 
-Variant = Literal["fp16", "int8"]
-VARIANTS: tuple[Variant, ...] = ("fp16", "int8")
+Variant = Literal["winograd", "fp16", "int8"]
+VARIANTS: tuple[Variant, ...] = ("winograd", "fp16", "int8")
 RULES = 2
 """The version of how they are made; a higher one makes them anew."""
 FACES = 256
@@ -50,7 +50,8 @@ def built(card: Card, variant: Variant) -> Path | None:
 def build(card: Card, model: Path, variant: Variant, calibration: Calibration | None = None) -> Path:
     """Return the path of a variant, made of the card's built ``model`` first if it is not there, or made otherwise.
 
-    ``int8`` needs a calibration. Raises Unsupported without ONNX Runtime.
+    ``int8`` needs a calibration, and all but ``winograd`` ONNX Runtime, without which Unsupported is raised. Raises
+    NoGain where ``winograd`` would change nothing.
     """
     return up_to_date(card, variant, calibration) or make(card, model, variant, calibration)
 
@@ -88,7 +89,10 @@ def _recipe(variant: Variant, calibration: Calibration | None) -> dict[str, Any]
     """Return all that a variant depends on beside its network."""
     from zoo.precision import runtime_version
 
-    recipe: dict[str, Any] = {"precision": variant, "rules": RULES, "onnxruntime": runtime_version()}
+    recipe: dict[str, Any] = {"precision": variant, "rules": RULES}
+    if variant == "winograd":
+        return recipe
+    recipe["onnxruntime"] = runtime_version()
     if variant == "int8":
         if calibration is None:
             raise ValueError("int8 needs a calibration")
@@ -119,9 +123,15 @@ def _content(
 
     from converters.onnx_file import to_bytes
     from zoo import graph, precision, quantisation
+    from zoo.winograd import winograd
 
     source = graph.read(model)
-    made = precision.half(source) if variant == "fp16" else quantisation.quantised(source, _batches(card, calibration))
+    if variant == "winograd":
+        made = winograd(source)
+    elif variant == "fp16":
+        made = precision.half(source)
+    else:
+        made = quantisation.quantised(source, _batches(card, calibration))
     told = {entry.key: entry.value for entry in made.metadata_props}
     onnx.helper.set_model_props(made, told | {key: str(value) for key, value in recipe.items()})
     return to_bytes(made)

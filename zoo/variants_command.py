@@ -1,18 +1,19 @@
-"""What ``zoo build`` and ``zoo verify`` do with the half precision and 8-bit variants of networks.
+"""What ``zoo build`` and ``zoo verify`` do with the variants of networks: Winograd's, half precision, 8 bits.
 
 A variant is no other network: that it differs from its float32 file is told, and fails nothing. That it gives no answer
-does.
+does; and Winograd's, which computes in float32, must not differ more than that file may.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from converters.errors import BadInput
+from converters.errors import BadInput, one_line
 from zoo import progress
 from zoo.parallel import processes
 
@@ -28,8 +29,8 @@ HEADERS = ("network", "precision", "output", "task", "metric", "fp32 [95 %]", "v
 
 def add_precision(parser: argparse.ArgumentParser) -> None:
     """Let ``build`` be told the precisions, and the faces to calibrate with."""
-    text = "what to build beside fp32: half precision, 8 bits (default: fp32)"
-    parser.add_argument("--precision", default="fp32", metavar="fp32,fp16,int8", help=text)
+    text = "what to build beside fp32: fewer multiplications, half precision, 8 bits (default: fp32)"
+    parser.add_argument("--precision", default="fp32", metavar="fp32,winograd,..", help=text)
     text = "faces to calibrate 8 bits with, of the validation split (default: the built-in sample)"
     parser.add_argument("--data", metavar="NAME=PATH[:SPLIT]", help=text)
 
@@ -70,8 +71,12 @@ def calibration(variants: Sequence[Variant], data: str | None) -> Calibration | 
 def build(
     models: Models, variants: Sequence[Variant], calibrated: Calibration | None, jobs: int, failed: dict[str, BadInput]
 ) -> None:
-    """Build the variants of built networks, several at a time; print a line each. What cannot be goes to ``failed``."""
+    """Build the variants of built networks, several at a time; print a line each. What cannot be goes to ``failed``.
+
+    Where Winograd's algorithm would change nothing that is told, and fails nothing.
+    """
     from zoo.variants import calibration_of
+    from zoo.winograd import NoGain
 
     todo = [(card, path, variant) for card, path in models.values() for variant in variants]
     if not todo:
@@ -81,6 +86,8 @@ def build(
         for done, (card, variant, future) in enumerate(begun, 1):
             try:
                 path, seconds, before = future.result()
+            except NoGain as error:
+                print(one_line(f"{card.name} {variant}: {error}"), file=sys.stderr)
             except BadInput as error:
                 failed[f"{card.name} {variant}"] = error
             else:

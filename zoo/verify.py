@@ -33,14 +33,14 @@ SMALLEST_SCALE = 0.01
 
 RULE = f"passes: within {LIMIT:g}; an output beyond 1, or all below {SMALLEST_SCALE:g}: that share of its largest value"
 BOUNDS = {"fp16": 1e-2}
-"""What `LIMIT` is for a variant in another precision, see `zoo.variant_verify`; without one nothing is too far."""
+"""What `LIMIT` is for a variant of fewer bits, see `zoo.variant_verify`; without one nothing is too far."""
 
 LABELS, SCORES, BOXES = slice(2), slice(2, 3), slice(3, None)
 """The columns of a list of detections: which picture and which class, how sure, and where."""
 
 Array = NDArray[Any]
 Verdict = Literal["same", "failed", "skipped", "close", "far", "reported"]
-"""The last three are of variants in another precision, see `zoo.variant_verify`."""
+"""The last three are of variants of fewer bits, see `zoo.variant_verify`."""
 Where = tuple[str, str, str, str, int]
 """The first fields of a row: network, output, runtime, its version, batch."""
 

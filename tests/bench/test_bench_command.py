@@ -347,7 +347,7 @@ def test_nothing_that_can_be_run_is_exit_2(tiny_zoo, tmp_path):
         (("--zoo", "nothing-*"), "no network matches 'nothing-*'; there are: tiny, tiny@rgb, twin"),
         (("--backend", "caffe"), "no backend 'caffe'; there are: null, onnxruntime, opencv, opencv4"),
         (("--backend", "none.py"), "no backend file none.py"),
-        (("--precision", "fp8"), "--precision 'fp8': there are fp32, fp16, int8"),
+        (("--precision", "fp8"), "--precision 'fp8': there are fp32, winograd, fp16, int8"),
         (("--batch", "1,zero"), "--batch 'zero': give whole numbers from 1"),
         (("--batch", "0"), "--batch '0': give whole numbers from 1"),
         (("--threads", "-1"), "--threads '-1': give whole numbers from 1"),

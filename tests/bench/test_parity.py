@@ -42,6 +42,8 @@ YEARS = np.linspace(60, 80, 8).reshape(8, 1)
         (PROBABILITIES, "fp32", 5e-5, False),
         (YEARS, "fp32", 5e-3, True),
         (YEARS, "fp32", 5e-2, False),
+        (PROBABILITIES, "winograd", 5e-6, True),
+        (PROBABILITIES, "winograd", 5e-5, False),
         (PROBABILITIES, "fp16", 5e-3, True),
         (PROBABILITIES, "fp16", 5e-2, False),
         (YEARS, "fp16", 0.5, True),

@@ -16,12 +16,12 @@ from tiny import tiny_card
 import zoo.verify
 from converters.errors import BadInput, Unsupported
 from converters.onnx_file import to_bytes
-from zoo import faces, golden, store, variant_verify, variants, variants_command
+from zoo import faces, golden, store, tiles, variant_verify, variants, variants_command
 from zoo.__main__ import main
 from zoo.card import Card
 from zoo.clean import clean
 from zoo.golden import Golden
-from zoo.variants import Calibration
+from zoo.variants import VARIANTS, Calibration
 
 pytest.importorskip("onnxruntime", reason="its tools make the variants")
 
@@ -53,6 +53,7 @@ def card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Card:
     path.write_bytes(to_bytes(network()))
     monkeypatch.setattr(store, "built", lambda card: path)
     monkeypatch.setattr("zoo.card.all_cards", lambda: {"tiny": made})
+    monkeypatch.setattr(tiles, "GAIN", 0)  # its convolution is too small to pay
     return made
 
 
@@ -67,7 +68,7 @@ def built(card: Card, variant: str, calibrated: Calibration | None = None) -> Pa
     return variants.build(card, store.model_path(card), variant, calibrated)
 
 
-@pytest.mark.parametrize("variant", ["fp16", "int8"])
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_a_variant_lies_beside_its_network_and_says_what_it_is(card: Card, variant: str) -> None:
     assert variants.built(card, variant) is None
     path = built(card, variant)
@@ -75,21 +76,21 @@ def test_a_variant_lies_beside_its_network_and_says_what_it_is(card: Card, varia
     assert variants.built(card, variant) == path
     said = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
     assert said["precision"] == variant
-    assert said["onnxruntime"]
+    assert ("onnxruntime" in said) == (variant != "winograd")
     assert ("faces_sha256" in said) == (variant == "int8")
     assert variants.calibration_of(path) == ("sample all, 8 faces" if variant == "int8" else "")
     assert not list(path.parent.glob("*.part"))
     assert not list(path.parent.glob(".*lock"))
 
 
-@pytest.mark.parametrize("variant", ["fp16", "int8"])
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_it_is_made_once(card: Card, variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     path = built(card, variant)
     monkeypatch.setattr(variants, "_content", lambda *given: pytest.fail("made anew"))
     assert built(card, variant) == path
 
 
-@pytest.mark.parametrize("variant", ["fp16", "int8"])
+@pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("harm", ["cut short", "no seal", "seal of nonsense", "no file"])
 def test_what_is_not_whole_is_made_anew_with_the_same_bytes(card: Card, variant: str, harm: str) -> None:
     path = built(card, variant)
@@ -108,7 +109,7 @@ def test_what_is_not_whole_is_made_anew_with_the_same_bytes(card: Card, variant:
     assert variants.built(card, variant) == path
 
 
-@pytest.mark.parametrize("variant", ["fp16", "int8"])
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_what_is_up_to_date_takes_no_lock(card: Card, variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     calibrated = calibration() if variant == "int8" else None
     assert variants.up_to_date(card, variant, calibrated) is None
@@ -117,7 +118,7 @@ def test_what_is_up_to_date_takes_no_lock(card: Card, variant: str, monkeypatch:
     assert variants.up_to_date(card, variant, calibrated) == built(card, variant, calibrated) == path
 
 
-@pytest.mark.parametrize("variant", ["fp16", "int8"])
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_a_damaged_variant_is_told_once(card: Card, variant: str, capsys: pytest.CaptureFixture[str]) -> None:
     path = built(card, variant)
     path.write_bytes(path.read_bytes()[:-1])
@@ -140,6 +141,17 @@ def test_a_network_fed_less_a_mean_image_is_not_quantised(card: Card) -> None:
     other = card.model_copy(update={"input": (spec,)})
     with pytest.raises(Unsupported, match=r"^tiny: is fed less a mean image"):
         variants.build(other, store.model_path(card), "int8", calibration())
+
+
+def test_where_winograd_changes_nothing_that_is_told_and_fails_nothing(
+    card: Card, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tiles, "GAIN", 1.1)
+    assert main(["build", "tiny", "--precision", "winograd,fp16", "--jobs", "1"]) == 0
+    told = capsys.readouterr()
+    assert told.err.startswith("tiny winograd: none of its convolutions would be faster")
+    assert "tiny.fp16.onnx" in told.out
+    assert variants.built(card, "winograd") is None
 
 
 # --- what verify tells of them ----------------------------------------------------------------------------------------
@@ -186,11 +198,25 @@ def test_half_precision_beyond_its_bound_is_far_but_fails_nothing(
     assert "far: half precision is expected within 1.0e-02" in capsys.readouterr().out
 
 
+def test_winograd_is_held_to_the_limit_of_float32(judged: Card, capsys: pytest.CaptureFixture[str]) -> None:
+    path = built(judged, "winograd")
+    rows = [row for row in variant_verify.compare(judged) if row.verdict != "skipped"]
+    assert {(row.precision, row.verdict, row.limit) for row in rows} == {("winograd", "same", 1e-5)}
+    assert {row.batch for row in rows} == {1, 3, 8}
+    off = onnx.load(path)
+    matrix = next(t for t in off.graph.initializer if t.name == "matrix")
+    matrix.CopyFrom(onnx.numpy_helper.from_array(1.001 * onnx.numpy_helper.to_array(matrix), "matrix"))
+    plant(path, off)
+    assert {row.verdict for row in variant_verify.compare(judged)} <= {"failed", "skipped"}
+    assert main(["verify", "tiny", "--jobs", "1"]) == 1
+    assert "winograd" in capsys.readouterr().out
+
+
 def crash(model: object, feeds: object) -> dict:
     raise RuntimeError("no half here")
 
 
-@pytest.mark.parametrize("variant", ["fp16", "int8"])
+@pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("listed", [False, True])
 @pytest.mark.parametrize(
     ("run", "reason"),
@@ -324,7 +350,7 @@ def test_calibrating_on_other_faces_is_told(judged: Card, capsys: pytest.Capture
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (["build", "tiny", "--precision", "fp12"], "--precision 'fp12': there are fp32, fp16, int8"),
+        (["build", "tiny", "--precision", "fp12"], "--precision 'fp12': there are fp32, winograd, fp16, int8"),
         (["build", "tiny", "--data", "sample"], "--data is for calibrating int8"),
         (["build", "tiny", "--precision", "int8", "--data", "nowhere"], "no dataset 'nowhere'"),
         (["build", "tiny", "--precision", "int8", "--data", ""], "no dataset ''"),
