@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from bench.datasets import fingerprint
+from bench.detection import Faces
 from bench.heads import Prediction, decode, other_groups
 from bench.inference import Feeder, predict
 from bench.metrics import scores
 from bench.parity import Differs, first_run
-from bench.preprocess import Tensor
+from bench.preprocess import Left, Tensor
 from bench.process import Model, WorkerFailed
 from bench.records import Case, Fingerprint, Precision, Result
 from bench.team import Team
@@ -22,7 +23,7 @@ from zoo.fields import Head, InputSpec
 from zoo.golden import Golden
 
 LISTED = 20
-"""How many unreadable images a result names; the rest are counted."""
+"""How many images of a kind, of those that are not scored, a result names; the rest are counted."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Network:
     variants: Mapping[Precision, Path] = field(default_factory=dict)
     sources: Mapping[str, Path] = field(default_factory=dict)
     """its original files, by role"""
+    faces: Faces | None = None
+    """finds the face in each photograph; without it every image is a face"""
 
     def given(self, case: Case, *, source: bool) -> Model:
         """Return what the backend of ``case`` is to load: the ONNX file, or the original files."""
@@ -65,14 +68,15 @@ def measure(
 
     ``team`` has the case's worker; ``tell`` is called with what is being done, ``keep`` with what was predicted.
     """
-    print_of_split = Fingerprint(split_sha256=fingerprint(split), n=len(split.samples), label_rule=split.label_rule)
-    blank = Result(case=case, status="failed", reason="not measured", fingerprint=print_of_split)
+    blank = Result(case=case, status="failed", reason="not measured", fingerprint=scored_on(split, network))
     try:
         with team.turn(case) as opened:
             first = first_run(opened.worker, network.golden, case)
             told = {"parity": first.parity, "placement": first.placement, "strays": first.strays}
-            blank = blank.model_copy(update={**told, "runtime": {**opened.runtime, **first.details}})
-            read, outputs, unreadable = predict(opened.worker, feeder(network), split.samples, case.batch, tell)
+            blank = blank.model_copy(
+                update={**told, "runtime": {**opened.runtime, **first.details, **_found_by(network)}}
+            )
+            read, outputs, left = predict(opened.worker, feeder(network), split.samples, case.batch, tell)
     except Unavailable as error:
         return blank.model_copy(update={"status": "skipped", "reason": str(error)})
     except Differs as error:
@@ -80,18 +84,19 @@ def measure(
     except WorkerFailed as error:
         return blank.model_copy(update={"reason": str(error)})
     if not read:
-        return blank.model_copy(update={"reason": f"no image could be read; the first: {unreadable[0]}"})
+        return blank.model_copy(update={"reason": f"{_nothing(left)}; the first: {left[0]}"})
     try:
         others = other_groups(split.age_groups)
         predicted = [(head, decode(head, outputs[head.output], others)) for head in network.card.heads]
-        found = [s for head, said in predicted for s in scores(head, said, read, split.age_groups, len(unreadable))]
+        unscored = (sum(not one.undetected for one in left), sum(one.undetected for one in left))
+        found = [s for head, said in predicted for s in scores(head, said, read, split.age_groups, *unscored)]
     except ValueError as error:  # the card's heads and the network's outputs do not fit
         return blank.model_copy(update={"reason": str(error)})
     noted = {
         "status": "ok",
         "reason": None,
         "scores": tuple(found),
-        "warnings": (*first.warnings(), *listed(unreadable, len(split.samples))),
+        "warnings": (*first.warnings(), *left_out(left, split, network)),
     }
     result = blank.model_copy(update=noted)
     keep(result, split, read, predicted)
@@ -100,12 +105,37 @@ def measure(
 
 def feeder(network: Network) -> Feeder:
     """Return how a network is fed and which of its outputs are read."""
-    return Feeder(network.spec, tuple(head.output for head in network.card.heads), network.mean_image)
+    return Feeder(network.spec, tuple(head.output for head in network.card.heads), network.mean_image, network.faces)
 
 
-def listed(unreadable: Sequence[str], total: int) -> tuple[str, ...]:
-    """Return the warning that names the images of ``total`` that could not be read; none where all could."""
-    if not unreadable:
-        return ()
-    more = f"; and {len(unreadable) - LISTED} more" if len(unreadable) > LISTED else ""
-    return (f"skipped {len(unreadable)} of {total} images: {'; '.join(unreadable[:LISTED])}{more}",)
+def scored_on(split: Split, network: Network) -> Fingerprint:
+    """Return which images and labels, and which faces in them, a network is scored on."""
+    faces = {} if network.faces is None else {"faces": network.faces.name}
+    return Fingerprint(split_sha256=fingerprint(split), n=len(split.samples), label_rule=split.label_rule, **faces)
+
+
+def left_out(left: Sequence[Left], split: Split, network: Network) -> tuple[str, ...]:
+    """Return a warning for each kind of image that is not scored, and one for photos with a choice of faces."""
+    unreadable = [str(one) for one in left if not one.undetected]
+    undetected = [one.name for one in left if one.undetected]
+    several = [] if network.faces is None else network.faces.several(split.samples)
+    total = f"of {len(split.samples)} images"
+    told = [
+        (unreadable, f"skipped {len(unreadable)} {total}: "),
+        (undetected, f"skipped {len(undetected)} {total}, no face found: "),
+        (several, f"several faces in {len(several)} {total}, the largest counts: "),
+    ]
+    return tuple(f"{words}{_listed(names)}" for names, words in told if names)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f"; and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return f"{'; '.join(names[:LISTED])}{more}"
+
+
+def _nothing(left: Sequence[Left]) -> str:
+    return "no face was found" if all(one.undetected for one in left) else "no image could be read"
+
+
+def _found_by(network: Network) -> dict[str, str]:
+    return {} if network.faces is None else {"faces": network.faces.about}

@@ -52,6 +52,12 @@ def _parser() -> Parser:
         metavar="MS",
         help="what --scenario server has to meet (default: 10 times the median of the fastest backend)",
     )
+    run.add_argument(
+        "--faces",
+        default="whole",
+        metavar="whole|detect[:NAME]",
+        help="whether images are faces (default) or photos to find them in, by yunet-face or res10-ssd-face",
+    )
     run.add_argument("--limit", type=int, metavar="N", help="score on N images of each split only")
     run.add_argument("--only", choices=("latency", "accuracy"), help="measure just this")
     run.add_argument("--out", type=Path, metavar="DIR", help="default: runs/<date and time>")

@@ -18,6 +18,7 @@ from bench.differences import MARGIN, Difference, Verdict, holm, of_shares, of_y
 from bench.heads import OUTSIDE, true_groups
 from bench.intervals import Subjects, subjects_of
 from bench.predictions import Predictions
+from bench.records import WHOLE
 from bench.types import Sample
 from converters.errors import BadInput
 from zoo.fields import AGE_GROUPS, Head
@@ -115,6 +116,9 @@ def refuse_another_split(first: Predictions, second: Predictions) -> None:
             f"no pairs: {cases[0]} has the split fingerprint {prints[0][:16]}, {cases[1]} {prints[1][:16]}; "
             "measure both on one split"
         )
+    ways = [p.result.fingerprint.faces if p.result.fingerprint else WHOLE for p in (first, second)]
+    if ways[0] != ways[1]:
+        raise BadInput(f"no pairs: one was measured with --faces {ways[0]}, the other with {ways[1]}")
 
 
 def aligned(rivals: Sequence[Contender]) -> tuple[Array, Subjects | None]:

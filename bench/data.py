@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench import datasets
 from bench.heads import OUTSIDE, group_of_sample
-from bench.preprocess import Unreadable, read_image
+from bench.preprocess import OtherType, Unreadable, read_image
 from bench.types import Sample, Split
 from converters.errors import BadInput
 from zoo.fields import AGE_GROUPS
@@ -22,11 +22,6 @@ NAMED = 3
 LISTED = 20
 """How many missing images an error lists."""
 
-SIGNATURES = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n": "PNG", b"GIF8": "GIF", b"BM": "BMP", b"II*\0": "TIFF",
-              b"MM\0*": "TIFF", b"RIFF": "WebP", b"%PDF": "PDF"}  # fmt: skip
-SUFFIXES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".gif": "GIF", ".bmp": "BMP", ".tif": "TIFF",
-            ".tiff": "TIFF", ".webp": "WebP"}  # fmt: skip
-
 
 @dataclass
 class Images:
@@ -34,7 +29,7 @@ class Images:
 
     unreadable: list[str] = field(default_factory=list)
     lying: list[str] = field(default_factory=list)
-    """readable, but of another type than the name says"""
+    """of another type than the name says"""
     copies: int = 0
     disputed: list[str] = field(default_factory=list)
     """groups of byte-identical images with different labels"""
@@ -137,15 +132,11 @@ def _images(samples: Sequence[Sample]) -> Images:
     for sample in samples:
         try:
             read_image(sample.path)
-            begins, content = _bytes(sample.path)
+            by_content.setdefault(_sha256(sample.path), []).append(sample)
+        except OtherType as error:
+            found.lying.append(f"{sample.name}: {error}")
         except (Unreadable, OSError) as error:
             found.unreadable.append(f"{sample.name}: {error}")
-            continue
-        named = SUFFIXES.get(sample.path.suffix.lower())
-        real = next((kind for start, kind in SIGNATURES.items() if begins.startswith(start)), None)
-        if named and real and named != real:
-            found.lying.append(f"{sample.name}: is a {real} file, its name says {named}")
-        by_content.setdefault(content, []).append(sample)
     for group in by_content.values():
         found.copies += len(group) - 1
         if len({(s.age, s.age_range, s.gender) for s in group}) > 1:
@@ -153,11 +144,9 @@ def _images(samples: Sequence[Sample]) -> Images:
     return found
 
 
-def _bytes(path: Path) -> tuple[bytes, bytes]:
+def _sha256(path: Path) -> bytes:
     with path.open("rb") as file:
-        begins = file.read(16)
-        file.seek(0)
-        return begins, hashlib.file_digest(file, "sha256").digest()
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 def _named(names: Sequence[str]) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.preprocess import Image, Tensor, Unreadable, prepare_views, read_image, views
+from bench.detection import Faces, box_of
+from bench.preprocess import Box, Image, Left, Tensor, Unreadable, prepare_views, read_image, views
 from bench.process import WorkerFailed, WorkerProcess
 from bench.types import Feeds, Sample
 from zoo.fields import InputSpec
@@ -27,29 +28,31 @@ def _as_made(tensor: Tensor) -> Tensor:
 class Feeder:
     """How images become a network's inputs, and which of its outputs are read.
 
-    ``after`` is done to each tensor (views, channels, height, width) last: nothing, unless a mistake is tried out.
+    ``faces`` finds the face in each photograph; without it every image is a face. ``after`` is done to each tensor
+    (views, channels, height, width) last: nothing, unless a mistake is tried out.
     """
 
     spec: InputSpec
     outputs: tuple[str, ...]
     mean_image: Tensor | None = None
+    faces: Faces | None = None
     after: Callable[[Tensor], Tensor] = _as_made
 
-    def tensors(self, image: Image) -> dict[str, Tensor]:
+    def tensors(self, image: Image, box: Box | None = None) -> dict[str, Tensor]:
         """Return the input tensors of an image (H, W, 3), BGR: name -> (views, channels, height, width)."""
-        return {name: self.after(t) for name, t in prepare_views(image, self.spec, self.mean_image).items()}
+        return {name: self.after(t) for name, t in prepare_views(image, self.spec, self.mean_image, box).items()}
 
 
 def predict(
     worker: WorkerProcess, feeder: Feeder, samples: Sequence[Sample], batch: int, tell: Callable[[str], Any]
-) -> tuple[list[Sample], Feeds, list[str]]:
+) -> tuple[list[Sample], Feeds, list[Left]]:
     """Run every image of ``samples`` in batches of ``batch`` tensors.
 
-    Returns the samples that could be read, the outputs of each (N, ..) by name, and why each other one could not.
+    Returns the samples that were read and show a face, the outputs of each (N, ..) by name, and why others are left.
     Raises WorkerFailed for an output that is missing, of another size, or not finite.
     """
     read: list[Sample] = []
-    unreadable: list[str] = []
+    left: list[Left] = []
     parts: list[Feeds] = []
     waiting: list[dict[str, Tensor]] = []
     images = batch // views(feeder.spec)
@@ -64,14 +67,15 @@ def predict(
 
     for number, sample in enumerate(samples, 1):
         try:
-            waiting.append(feeder.tensors(read_image(sample.path)))
+            image = read_image(sample.path)
+            waiting.append(feeder.tensors(image, box_of(feeder.faces, sample.path, image)))
             read.append(sample)
         except Unreadable as error:
-            unreadable.append(f"{sample.name}: {error}")
+            left.append(Left(sample.name, error))
         if len(waiting) == images or (waiting and number == len(samples)):
             flush()
             tell(f"{number}/{len(samples)} images")
-    return read, {name: np.concatenate([p[name] for p in parts]) for name in (parts[0] if parts else {})}, unreadable
+    return read, {name: np.concatenate([p[name] for p in parts]) for name in (parts[0] if parts else {})}, left
 
 
 def _averaged(output: Array, images: int) -> Array:

@@ -6,7 +6,7 @@ One whose age is a range counts for the group that holds the whole range, and fo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,16 +32,19 @@ def scores(
     samples: Sequence[Sample],
     own_groups: Sequence[str] = (),
     unreadable: int = 0,
+    undetected: int = 0,
 ) -> list[Score]:
     """Score what ``head`` predicted of ``samples``, in the same order. A label that is missing leaves its metrics.
 
     A head for age groups is scored on its own groups, every other age on the standard eight, and on those that it was
-    put into besides (``own_groups``: the data set's). ``unreadable``: how many images of the split are not among them.
+    put into besides (``own_groups``: the data set's). ``unreadable`` and ``undetected``: how many images of the split
+    are not among them because they cannot be read, or show no face that a detector finds.
     """
     subjects = subjects_of(np.asarray([s.subject or "" for s in samples], dtype=object))
     labels = labels_of(samples)
+    unscored = {"unreadable": unreadable, "no face found": undetected}
     return [
-        _score(_Read(head, prediction, samples, own_groups), column, labels, subjects, unreadable)
+        _score(_Read(head, prediction, samples, own_groups), column, labels, subjects, unscored)
         for column in columns(head, prediction, samples, own_groups)
     ]
 
@@ -60,7 +63,9 @@ def confusion(predicted: Array, truth: Array, labels: Sequence[str]) -> Confusio
     return Confusion(labels=tuple(labels), counts=tuple(tuple(int(c) for c in row) for row in counts))
 
 
-def _score(read: _Read, column: Column, labels: Sequence[Labels], subjects: Subjects | None, unreadable: int) -> Score:
+def _score(
+    read: _Read, column: Column, labels: Sequence[Labels], subjects: Subjects | None, unscored: Mapping[str, int]
+) -> Score:
     whose = among(subjects, column.faces)
     value, (low, high) = share(column.values, whose) if column.values.dtype == bool else mean(column.values, whose)
     if column.metric == "rmse":
@@ -79,7 +84,7 @@ def _score(read: _Read, column: Column, labels: Sequence[Labels], subjects: Subj
         decode=column.decode,
         derived=column.derived,
         groups=column.groups,
-        left_out=_left_out(column, read.samples, unreadable),
+        left_out=_left_out(column, read.samples, unscored),
         subjects=None if whose is None else whose.count,
         curve=_curve(read, column) if column.metric == "cs5" else (),
         folds=folds(column, read.samples),
@@ -88,9 +93,9 @@ def _score(read: _Read, column: Column, labels: Sequence[Labels], subjects: Subj
     )
 
 
-def _left_out(column: Column, samples: Sequence[Sample], unreadable: int) -> dict[str, int]:
+def _left_out(column: Column, samples: Sequence[Sample], unscored: Mapping[str, int]) -> dict[str, int]:
     """Count the faces that are not in a column, by why."""
-    counts = {"unreadable": unreadable}
+    counts = dict(unscored)
     if column.task == "gender":
         counts["no gender"] = len(samples) - len(column.faces)
     else:

@@ -6,6 +6,7 @@ ways in which the world feeds it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +20,73 @@ Box = tuple[int, int, int, int]
 """left, top, right, bottom of a face in its photograph, in pixels; right and bottom are the first beyond it."""
 
 
+SIGNATURES = {
+    b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n": "PNG", b"GIF8": "GIF", b"BM": "BMP", b"II*\0": "TIFF", b"MM\0*": "TIFF",
+    b"II+\0": "TIFF", b"MM\0+": "TIFF",
+}  # fmt: skip
+SUFFIXES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".gif": "GIF", ".bmp": "BMP", ".tif": "TIFF",
+            ".tiff": "TIFF", ".webp": "WebP"}  # fmt: skip
+
+
 class Unreadable(Exception):  # noqa: N818 - it says what it is
     """An image cannot be read. Says why, without the folder it lies in."""
 
 
+class OtherType(Unreadable):
+    """The bytes of an image are of another type than its name says."""
+
+
+class NoFace(Unreadable):
+    """A photograph was read, and a detector found no face in it."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("no face found")
+
+
+@dataclass(frozen=True)
+class Left:
+    """An image that is not scored, and why."""
+
+    name: str
+    why: Unreadable
+
+    @property
+    def undetected(self) -> bool:
+        """Whether it was read, and shows no face that the detector finds."""
+        return isinstance(self.why, NoFace)
+
+    def __str__(self) -> str:
+        """Return it as a line for a person."""
+        return f"{self.name}: {self.why}"
+
+
 def read_image(path: Path) -> Image:
-    """Return the image as (H, W, 3), BGR, 8 bits. Raises Unreadable, with the reason."""
+    """Return the image as (H, W, 3), BGR, 8 bits. Raises Unreadable, with the reason.
+
+    A file whose name says another type than its first bytes is refused as OtherType: somebody's script renamed it, and
+    what else that script did nobody knows.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise Unreadable(error.strerror or type(error).__name__) from error
     except ValueError as error:  # a name that no file can have
         raise Unreadable(str(error)) from error
-    return decode_image(data)
+    named, real = SUFFIXES.get(path.suffix.lower()), type_of(data)
+    if named is not None and real is not None and named != real:
+        raise OtherType(f"is a {real} file, its name says {named}")
+    image = decode_image(data)
+    if named is not None and real is None:
+        raise OtherType(f"is no {named} file, as its name says (it begins with {data[:8]!r})")
+    return image
+
+
+def type_of(data: bytes) -> str | None:
+    """Return the type of an image file by its first bytes, None for one that is not known."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WebP"
+    return next((kind for start, kind in SIGNATURES.items() if data.startswith(start)), None)
 
 
 def decode_image(data: bytes) -> Image:

@@ -26,6 +26,15 @@ def _empty(value: object) -> bool:
     return not value
 
 
+WHOLE = "whole"
+"""Of ``--faces``: every image is a face already."""
+
+
+def _are_whole(faces: str) -> bool:
+    """Whether faces are as they were in results of before there was a choice."""
+    return faces == WHOLE
+
+
 Scenario = Literal["single", "batch", "offline", "server"]
 """How requests come: one after the other, in growing batches, a whole split at once, or at random times."""
 
@@ -226,6 +235,7 @@ class Fingerprint(Record):
     split_sha256: str
     n: int
     label_rule: str
+    faces: str = Field(default=WHOLE, exclude_if=_are_whole, description="what found the faces, as --faces says it")
 
 
 class Result(Record):
@@ -285,6 +295,7 @@ class RunConfig(Record):
     options: dict[str, str] = Field(default={}, description="of the backends, as --option gave them")
     budget: float = Field(default=1.0, description="seconds of timed runs a case")
     max_batch: int = Field(default=64, description="the largest size of the scenario batch")
+    faces: str = Field(default=WHOLE, description="whole, or detect: and the detector")
     limit_ms: float | None = Field(default=None, description="of the scenario server; None: by the fastest backend")
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-from bench import backends, datasets, scenarios
+from bench import backends, datasets, detection, scenarios
 from bench.backends import ANY, Declared
 from bench.devices import Chosen, called, choose, known_backends
 from bench.host import usable_cpus
@@ -46,6 +46,7 @@ def resolve(arguments: argparse.Namespace, out: Path) -> Request:
     options = _options(arguments.option or [], chosen)
     limit = None if arguments.limit is None else _positive(arguments.limit, "--limit")
     mirror = mirror_folder(arguments.mirror)
+    faces = detection.parse(arguments.faces)
     if not 0 < arguments.timeout <= LONGEST:
         raise BadInput(f"--timeout {arguments.timeout:g}: give seconds above 0, at most {LONGEST}")
     if arguments.limit_ms is not None and not 0 < arguments.limit_ms <= LONGEST * 1000:
@@ -73,6 +74,7 @@ def resolve(arguments: argparse.Namespace, out: Path) -> Request:
         budget=arguments.budget,
         max_batch=_positive(arguments.max_batch, "--max-batch"),
         limit_ms=arguments.limit_ms,
+        faces=faces,
     )
     declared = {backend: backends.declared(source) for backend, source in chosen.items()}
     readers = {backend: tuple(said.needs) for backend, said in declared.items() if said.reads == "source"}

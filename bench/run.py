@@ -8,16 +8,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
-from bench import accuracy, contract, predictions, roofline, scenarios
+from bench import accuracy, contract, detection, predictions, roofline, scenarios
 from bench.accuracy import Network
 from bench.costs import costs_of
+from bench.detection import Faces
 from bench.host import git_commit, host, versions
 from bench.plan import Planned
 from bench.process import Model, Start
@@ -83,7 +84,9 @@ def _run(request: Request) -> int:
     before = earlier(request.out, resume=request.resume)
     if before is not None:
         refuse_another(request.out, before, _record(request, {}))
-    networks = _networks(request.cards, request.mirror, request.config.precisions)
+    faces = detection.opened(request.config.faces, request.mirror)
+    found = _networks(request.cards, request.mirror, request.config.precisions)
+    networks = {name: _seen_by(faces, network) for name, network in found.items()}
     record, kept = _record(request, networks), list[Result]()
     if before is not None:
         refuse_another(request.out, before, record)
@@ -213,6 +216,14 @@ def _networks(
     return {name: _network(name, card, models[card.name], mirror, variants[card.name]) for name, card in cards.items()}
 
 
+def _seen_by(faces: Faces | None, network: Network | Missing) -> Network | Missing:
+    """Let ``faces`` find a network's faces: its spec then says box, and takes its margin from the photograph."""
+    if faces is None or isinstance(network, Missing):
+        return network
+    spec = network.spec.model_copy(update={"face": "box", "border": "photo"})
+    return replace(network, spec=spec, faces=faces)
+
+
 def network_of(name: str, card: Card, mirror: Path | None) -> Network | Missing:
     """Fetch and build one network, or say why there is none."""
     return _networks({name: card}, mirror, ("fp32",))[name]
@@ -249,7 +260,7 @@ def _missing(name: str, error: BadInput) -> Missing:
 
 
 def _record(request: Request, networks: Mapping[str, Network | Missing]) -> RunRecord:
-    models = {}
+    models, looked = {}, tuple[str, ...]()
     files: dict[str, dict[Precision, Path]] = {}
     for name, network in networks.items():
         if isinstance(network, Network):
@@ -257,6 +268,10 @@ def _record(request: Request, networks: Mapping[str, Network | Missing]) -> RunR
             variants = {f"onnx {precision}": sha256_of(path) for precision, path in network.variants.items()}
             models[name] = {"onnx": sha256_of(network.model), **variants, **sources}
             files[name] = {"fp32": network.model, **network.variants}
+            if network.faces is not None:
+                detector = network.faces.detector
+                models.setdefault(detector.network, {"onnx": detector.sha256})
+                looked = (f"faces are found by {network.faces.about}",)
     costs, uncounted = costs_of(files)
     told = (f"{split.dataset}:{split.split}: {note}" for split in request.splits for note in split.notes)
     return RunRecord(
@@ -267,7 +282,7 @@ def _record(request: Request, networks: Mapping[str, Network | Missing]) -> RunR
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         models=models,
         costs=costs,
-        notes=(*request.notes, *told, *_calibrations(networks), *uncounted),
+        notes=(*request.notes, *looked, *told, *_calibrations(networks), *uncounted),
     )
 
 

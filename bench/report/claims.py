@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.records import Confusion, GroupSet, Result
+from bench.records import WHOLE, Confusion, GroupSet, Result
 from bench.report.scores import Reading, cards, readings
 from bench.report.tables import Row
 from zoo.card import Card
@@ -57,8 +57,10 @@ def _measured(card: Card, claim: Claim, ours: Sequence[Reading]) -> list[str]:
         number = f"{score.value:.2f} years" if claim.metric == "mae" else f"{100 * score.value:.1f} %"
         if claim.task == "age_group":
             number += f" of {len(reading.labels)} groups"
+        seen = reading.result.fingerprint
+        faces = "" if seen is None or seen.faces == WHOLE else f"faces {seen.faces}"
         variant, head = case.network.partition("@")[2], reading.head or ""
-        how = [f"@{variant}" if variant else "", head, "derived" if reading.derived else ""]
+        how = [f"@{variant}" if variant else "", head, "derived" if reading.derived else "", faces]
         precision = "" if case.precision == "fp32" else f"{case.precision} "
         found.append(f"{precision}{number} ({', '.join(filter(None, [f'{case.dataset}:{case.split}', *how]))})")
     return list(dict.fromkeys(found))

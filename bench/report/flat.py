@@ -68,6 +68,7 @@ def rows(result: Result, beside: Mapping[str, Any] | None = None) -> list[dict[s
         found |= {"parity_max_abs": result.parity.max_abs, "parity_max_rel": result.parity.max_rel}
     if result.fingerprint is not None:
         found |= {"split_sha256": result.fingerprint.split_sha256, "split_n": result.fingerprint.n}
+        found["faces"] = result.fingerprint.faces
     if result.points:
         return [{**found, **_point(point)} for point in result.points]
     found |= beside or {}

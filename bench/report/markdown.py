@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.records import Result, RunRecord
+from bench.records import WHOLE, Result, RunRecord
 from bench.report import pictures, scenarios, stages
 from bench.report.agreement import agreement
 from bench.report.claims import claim_rows, confusions, unmatched
@@ -43,10 +43,10 @@ def render(run: RunRecord, results: Sequence[Result], out: Path) -> str:
     environment.filters["cell"] = cell
     environment.loader = FileSystemLoader(TEMPLATE.parent)
     counted = Counter(result.status for result in results)
-    splits: dict[tuple[str | None, str | None, str], list[Result]] = {}
+    splits: dict[tuple[str | None, ...], list[Result]] = {}
     for result in results:
         if result.fingerprint is not None and result.case.kind == "accuracy":
-            key = (result.case.dataset, result.case.split, result.fingerprint.split_sha256)
+            key = (result.case.dataset, result.case.split, result.fingerprint.split_sha256, result.fingerprint.faces)
             splits.setdefault(key, []).append(result)
     accuracy = [_split(members, out) for members in splits.values()]
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
@@ -76,12 +76,13 @@ def render(run: RunRecord, results: Sequence[Result], out: Path) -> str:
 def _split(members: Sequence[Result], out: Path) -> dict[str, Any]:
     fingerprint, case = members[0].fingerprint, members[0].case
     assert fingerprint is not None
+    found = "" if fingerprint.faces == WHOLE else f", faces {fingerprint.faces}"
     tables = [{**t, "settings": "", "rows": t["rows"]} for t in score_tables(members)]
-    for found in tables:
-        found["settings"], found["rows"] = shared(found["rows"], SETTINGS)
+    for one in tables:
+        one["settings"], one["rows"] = shared(one["rows"], SETTINGS)
     confused, said = confusions(members), predicted(members, out)
     return {
-        "name": f"{case.dataset}:{case.split}",
+        "name": f"{case.dataset}:{case.split}{found}",
         "fingerprint": fingerprint,
         "tables": tables,
         "details": details(members, f"{case.dataset}-{case.split}", out),

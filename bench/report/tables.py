@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.records import Case, Result, RunRecord
+from bench.records import WHOLE, Case, Result, RunRecord
 from bench.report import speed
 from bench.report.speed import Bound, SpeedUp, bound_cell, speed_up_cell
 from bench.statistics import ENOUGH, LEAST_ROUNDS, median_interval, percentile
@@ -30,6 +30,8 @@ def where_rows(run: RunRecord) -> list[Row]:
         "commit": run.git_commit or "not a checkout",
         "threads": ", ".join(map(str, run.config.threads)),
     }
+    if run.config.faces != WHOLE:
+        facts["faces"] = run.config.faces
     return [{"": name, "value": value} for name, value in facts.items()]
 
 

@@ -18,13 +18,13 @@ from time import perf_counter
 
 import numpy as np
 
-from bench.accuracy import Network, listed
+from bench.accuracy import Network, left_out, scored_on
 from bench.ahead import in_order
-from bench.datasets import fingerprint
+from bench.detection import box_of
 from bench.host import usable_cpus
-from bench.preprocess import Unreadable, prepare, read_image
+from bench.preprocess import Left, Unreadable, prepare, read_image
 from bench.process import WorkerProcess
-from bench.records import Case, Fingerprint, Point, Result, RunConfig
+from bench.records import Case, Point, Result, RunConfig
 from bench.scenarios import Given
 from bench.scenarios._candidate import Candidate, attempt, compared, warm
 from bench.stages import one_cv2_thread
@@ -59,18 +59,22 @@ def decoding_cpus(threads: int) -> list[int]:
 
 def _measure(case: Case, given: Given) -> Result:
     split = next(s for s in given.splits if (s.dataset, s.split) == (case.dataset, case.split))
-    told = Fingerprint(split_sha256=fingerprint(split), n=len(split.samples), label_rule=split.label_rule)
     cpus = decoding_cpus(case.threads)
     count = f"{len(cpus)} threads" if len(cpus) > 1 else "1 thread"
     named = f"CPU{'s' * (len(cpus) > 1)} {', '.join(map(str, cpus))}"
     where = named if cpus else "CPUs shared with the worker"
-    candidate = Candidate(case, told, runtime={"decoding": f"{count} on {where}"})
+    runtime = {"decoding": f"{count} on {where}"}
+    if given.network.faces is not None:
+        given.tell("looking for faces, which is not timed")
+        given.network.faces.look(split.samples)
+        runtime["faces"] = given.network.faces.about
+    candidate = Candidate(case, scored_on(split, given.network), runtime=runtime)
     with one_cv2_thread(), ThreadPoolExecutor(len(cpus) or 1, initializer=_pin, initargs=(cpus,)) as pool:
 
         def ahead(samples: Iterable[Sample]) -> Generator[Prepared, None, None]:
             return in_order(samples, partial(_prepared, given.network), pool, 2 * max(case.batch, len(cpus)))
 
-        attempt(candidate, given.team, lambda c, opened: _passes(c, opened, given, split.samples, ahead))
+        attempt(candidate, given.team, lambda c, opened: _passes(c, opened, given, split, ahead))
     return candidate.result()
 
 
@@ -81,11 +85,11 @@ def _pin(cpus: Sequence[int]) -> None:
 
 @dataclass(frozen=True)
 class Prepared:
-    """One image of a split, ready for the network; without tensors the reason why it could not be read."""
+    """One image of a split, ready for the network; without tensors ``left`` says why."""
 
     sample: Sample
     tensors: Feeds
-    unreadable: str = ""
+    left: Left | None = None
 
 
 Ahead = Callable[[Iterable[Sample]], Generator[Prepared, None, None]]
@@ -94,20 +98,23 @@ Ahead = Callable[[Iterable[Sample]], Generator[Prepared, None, None]]
 
 def _prepared(network: Network, sample: Sample) -> Prepared:
     try:
-        return Prepared(sample, dict(prepare(read_image(sample.path), network.spec, network.mean_image)))
+        image = read_image(sample.path)
+        box = box_of(network.faces, sample.path, image)
+        return Prepared(sample, dict(prepare(image, network.spec, network.mean_image, box)))
     except Unreadable as error:
-        return Prepared(sample, {}, str(error))
+        return Prepared(sample, {}, Left(sample.name, error))
 
 
-def _passes(candidate: Candidate, opened: Opened, given: Given, samples: Sequence[Sample], ahead: Ahead) -> None:
+def _passes(candidate: Candidate, opened: Opened, given: Given, split: Split, ahead: Ahead) -> None:
     """Time each part alone, the whole, and each part again, so that a machine that drifts slows all alike."""
-    case, budget = candidate.case, given.config.budget
+    case, budget, samples = candidate.case, given.config.budget, split.samples
     first = compared(candidate, opened, given.network.golden, case.batch)
     warm(candidate, opened, budget / 10, case.batch)
     given.tell(f"{case.backend}: each part alone")
     decoding, some = _decoding(ahead, samples, case.batch, ALONE_SHARE * budget)
     if not some:
-        candidate.end("failed", "no image of the split could be read")
+        none = ", or none shows a face" if given.network.faces is not None else ""
+        candidate.end("failed", f"no image of the split could be read{none}")
         return
     inference = partial(_inference, opened.worker, some, case.batch, ALONE_SHARE * budget)
     candidate.points += [decoding, inference()]
@@ -115,7 +122,7 @@ def _passes(candidate: Candidate, opened: Opened, given: Given, samples: Sequenc
     while not passes or (sum(passes) < budget and len(passes) < PASSES):
         given.tell(f"{case.backend}: pass {len(passes) + 1}")
         begin = perf_counter()
-        images, unreadable = one_pass(opened.worker, ahead(samples), case.batch)
+        images, left = one_pass(opened.worker, ahead(samples), case.batch)
         passes.append(perf_counter() - begin)
     memory, _ = opened.worker.ask("time", count=1, seconds=0, most=0)
     candidate.points.append(
@@ -129,17 +136,17 @@ def _passes(candidate: Candidate, opened: Opened, given: Given, samples: Sequenc
             parity=first.parity,
         )
     )
-    candidate.warnings += listed(unreadable, len(samples))
+    candidate.warnings += left_out(left, split, given.network)
     given.tell(f"{case.backend}: each part alone, again")
     candidate.points += [inference(), _decoding(ahead, samples, case.batch, ALONE_SHARE * budget)[0]]
 
 
-def one_pass(worker: WorkerProcess, prepared: Generator[Prepared, None, None], batch: int) -> tuple[int, list[str]]:
-    """Infer every image once, in order; return how many, and which could not be read.
+def one_pass(worker: WorkerProcess, prepared: Generator[Prepared, None, None], batch: int) -> tuple[int, list[Left]]:
+    """Infer every image once, in order; return how many, and which were left out.
 
     The last batch is filled up with its last image: only the size that was compared with the reference is run.
     """
-    images, unreadable, waiting = 0, list[str](), list[Feeds]()
+    images, left, waiting = 0, list[Left](), list[Feeds]()
 
     def infer() -> None:
         worker.ask("predict", _stacked(waiting, batch))
@@ -147,8 +154,8 @@ def one_pass(worker: WorkerProcess, prepared: Generator[Prepared, None, None], b
 
     with closing(prepared):
         for one in prepared:
-            if one.unreadable:
-                unreadable.append(f"{one.sample.name}: {one.unreadable}")
+            if one.left is not None:
+                left.append(one.left)
                 continue
             images += 1
             waiting.append(one.tensors)
@@ -156,7 +163,7 @@ def one_pass(worker: WorkerProcess, prepared: Generator[Prepared, None, None], b
                 infer()
     if waiting:
         infer()
-    return images, unreadable
+    return images, left
 
 
 def _decoding(ahead: Ahead, samples: Sequence[Sample], batch: int, seconds: float) -> tuple[Point, list[Feeds]]:
@@ -172,7 +179,7 @@ def _decoding(ahead: Ahead, samples: Sequence[Sample], batch: int, seconds: floa
 
     with closing(ahead(until())) as prepared:
         for one in prepared:
-            if not one.unreadable:
+            if one.left is None:
                 images += 1
                 some += [one.tensors] * (len(some) < batch)
     spent = perf_counter() - begin

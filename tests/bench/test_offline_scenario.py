@@ -56,10 +56,10 @@ def test_every_readable_image_is_inferred_once_in_order(network, with_unreadable
     worker = Recording()
     with ThreadPoolExecutor(3) as pool:
         ahead = in_order(with_unreadable.samples, partial(offline._prepared, network), pool, 7)
-        images, unreadable = offline.one_pass(worker, ahead, batch)
+        images, left = offline.one_pass(worker, ahead, batch)
     readable = [s for s in with_unreadable.samples if s.name not in ("05.png", "gone.png")]
     assert images == len(readable) == 12
-    assert [line.partition(":")[0] for line in unreadable] == ["05.png", "gone.png"]
+    assert [one.name for one in left] == ["05.png", "gone.png"]
     assert {len(one) for one in worker.batches} == {batch}
     wanted = np.stack([prepare(read_image(s.path), network.spec)["data"] for s in readable])
     inferred = np.concatenate(worker.batches)

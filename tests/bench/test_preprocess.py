@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from bench.preprocess import Unreadable, prepare, prepare_views, read_image, views
+from bench.preprocess import OtherType, Unreadable, prepare, prepare_views, read_image, views
 from zoo.fields import InputSpec
 
 MEAN = (78.4263377603, 87.7689143744, 114.895847746)
@@ -164,3 +164,39 @@ def test_a_mean_image_of_ten_views_is_subtracted_before_they_are_cut(image):
     (found,) = prepare_views(image, spec(resize=(15, 12), views="ten", mean_image="mean"), mean).values()
     whole = cv2.resize(image, (15, 12)).transpose(2, 0, 1) - mean
     assert_allclose(found[3], whole[:, 5:, 4:], atol=1e-4)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".JPEG", ".png", ".bmp", ".webp", ".tif", ".TIFF"])
+@pytest.mark.parametrize("real", ["JPEG", "PNG", "BMP", "WebP", "TIFF"])
+def test_an_image_that_lies_about_its_type_is_unreadable(tmp_path, image, suffix, real):
+    encodings = {"JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "WebP": ".webp", "TIFF": ".tiff"}
+    said = {".jpeg": ".jpg", ".tif": ".tiff"}.get(suffix.lower(), suffix.lower())
+    path = tmp_path / f"face{suffix}"
+    path.write_bytes(cv2.imencode(encodings[real], image)[1].tobytes())
+    if encodings[real] == said:
+        assert read_image(path).shape == image.shape
+        return
+    with pytest.raises(OtherType, match=f"^is a {real} file, its name says ") as caught:
+        read_image(path)
+    assert isinstance(caught.value, Unreadable)
+
+
+@pytest.mark.parametrize("name", ["face", "face.image", "face.pgm"])
+def test_a_name_that_claims_no_type_cannot_lie(tmp_path, image, name):
+    path = tmp_path / name
+    path.write_bytes(cv2.imencode(".png", image)[1].tobytes())
+    assert_array_equal(read_image(path), image)
+
+
+def test_an_image_of_a_type_that_nobody_knows_the_name_of_lies_too(tmp_path):
+    path = tmp_path / "face.jpg"
+    path.write_bytes(cv2.imencode(".pgm", np.full((5, 7), 9, np.uint8))[1].tobytes())
+    with pytest.raises(OtherType, match="is no JPEG file, as its name says"):
+        read_image(path)
+
+
+def test_a_riff_file_that_is_no_picture_is_not_called_one(tmp_path):
+    path = tmp_path / "face.jpg"
+    path.write_bytes(b"RIFF\x24\0\0\0WAVEfmt ")
+    with pytest.raises(Unreadable, match="not an image"):
+        read_image(path)
