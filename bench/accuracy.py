@@ -1,24 +1,36 @@
-"""Scores of one network on one backend over one split."""
+"""Scores of one network on one backend over one split.
+
+Where the images are run is an engine's: in a worker here (``here``), or shared out (`bench.shards`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from bench import backends, detection, inference, preprocess
+from bench.cache import Cache
+from bench.contract import fingerprint as fed_as
 from bench.datasets import fingerprint
 from bench.detection import Faces
 from bench.heads import Prediction, decode, other_groups
-from bench.inference import Feeder, predict
+from bench.host import host, versions
+from bench.inference import Feeder, Predicted, predict
 from bench.metrics import scores
-from bench.parity import Differs, first_run
+from bench.parity import Differs, FirstRun, first_run
 from bench.preprocess import Left, Tensor
 from bench.process import Model, WorkerFailed
 from bench.records import Case, Fingerprint, Precision, Result
 from bench.team import Team
 from bench.types import Sample, Split, Unavailable
+from zoo import store
 from zoo.card import Card
+from zoo.download import sha256_of
 from zoo.fields import Head, InputSpec
 from zoo.golden import Golden
 
@@ -57,12 +69,83 @@ Keep = Callable[[Result, Split, Sequence[Sample], Sequence[tuple[Head, Predictio
 """What keeps the predictions: it is given the result, and what each head said of the faces that were read."""
 
 
+@dataclass(frozen=True)
+class Ready:
+    """A network that is loaded somewhere and whose outputs are those of the reference: only now is it asked."""
+
+    first: FirstRun
+    runtime: dict[str, str]
+    predict: Callable[[Sequence[Sample], Callable[[str], Any]], Predicted]
+
+
+Engine = Callable[[Case, Network, Team], AbstractContextManager[Ready]]
+"""Loads the network of a case and compares it. Raises Unavailable, Differs or WorkerFailed, also while it is asked."""
+
+
+@contextmanager
+def here(case: Case, network: Network, team: Team, *, cached: bool = False) -> Iterator[Ready]:
+    """Run the case's images in its worker of ``team``; ``cached``: what an earlier pass found need not run again."""
+    with team.turn(case) as opened:
+        first = first_run(opened.worker, network.golden, case)
+        runtime = {**opened.runtime, **first.details, **_found_by(network)}
+        made_by = {**opened.runtime, **opened.worker.options, **first.details}
+        kept: AbstractContextManager[Cache | None] = nullcontext()
+        if cached:
+            kept = Cache(store.home() / "predictions", _key(case, network, team.model(case), made_by))
+        with kept as known:
+            ask = partial(predict, opened.worker, feeder(network))
+
+            def run(samples: Sequence[Sample], tell: Callable[[str], Any]) -> Predicted:
+                return ask(samples, case.batch, tell, case.threads, known)
+
+            yield Ready(first, runtime, run)
+
+
+def _key(case: Case, network: Network, model: Model, made_by: Mapping[str, str]) -> dict[str, Any]:
+    """Return everything that an image's outputs depend on, but the image."""
+    files = model if isinstance(model, dict) else {"onnx": model}
+    mean_image = network.mean_image
+    return {
+        "files": {role: sha256_of(Path(path)) for role, path in files.items()},
+        "spec": network.spec.model_dump(mode="json"),
+        "mean_image": None if mean_image is None else hashlib.sha256(mean_image.tobytes()).hexdigest(),
+        "fed_as": fed_as(network.spec, mean_image),
+        "faces": None if network.faces is None else [network.faces.detector.sha256, network.faces.about],
+        "outputs": feeder(network).outputs,
+        "case": {name: getattr(case, name) for name in ("backend", "device", "precision", "batch", "threads")},
+        "made_by": dict(made_by),
+        "machine": _machine(),
+        "code": _code(),
+    }
+
+
+@cache
+def _machine() -> dict[str, str]:
+    """Return what stands for the machine and what reads images on it: another CPU has other last digits."""
+    readers = {name: version for name, version in versions().items() if name.startswith(("opencv", "numpy"))}
+    return {"fingerprint": host()["fingerprint"], **readers}
+
+
+@cache
+def _code() -> str:
+    """Return a hash of our own code between a file and its outputs: what is mended here makes no old output right."""
+    files = [Path(one.__file__ or "") for one in (inference, preprocess, detection)]
+    files += sorted(backends.FOLDER.glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
 def _forget(*_: object) -> None:
     pass
 
 
 def measure(
-    case: Case, network: Network, split: Split, team: Team, tell: Callable[[str], Any], keep: Keep = _forget
+    case: Case,
+    network: Network,
+    split: Split,
+    team: Team,
+    tell: Callable[[str], Any],
+    keep: Keep = _forget,
+    engine: Engine = here,
 ) -> Result:
     """Score ``network`` on ``split``. What goes wrong is the Result's reason.
 
@@ -70,32 +153,32 @@ def measure(
     """
     blank = Result(case=case, status="failed", reason="not measured", fingerprint=scored_on(split, network))
     try:
-        with team.turn(case) as opened:
-            first = first_run(opened.worker, network.golden, case)
+        with engine(case, network, team) as ready:
+            first = ready.first
             told = {"parity": first.parity, "placement": first.placement, "strays": first.strays}
-            blank = blank.model_copy(
-                update={**told, "runtime": {**opened.runtime, **first.details, **_found_by(network)}}
-            )
-            read, outputs, left = predict(opened.worker, feeder(network), split.samples, case.batch, tell)
+            blank = blank.model_copy(update={**told, "runtime": ready.runtime})
+            found = ready.predict(split.samples, tell)
     except Unavailable as error:
         return blank.model_copy(update={"status": "skipped", "reason": str(error)})
     except Differs as error:
         return blank.model_copy(update={"reason": str(error), "parity": error.parity})
     except WorkerFailed as error:
         return blank.model_copy(update={"reason": str(error)})
+    read, left = found.read, found.left
     if not read:
         return blank.model_copy(update={"reason": f"{_nothing(left)}; the first: {left[0]}"})
     try:
         others = other_groups(split.age_groups)
-        predicted = [(head, decode(head, outputs[head.output], others)) for head in network.card.heads]
+        predicted = [(head, decode(head, found.outputs[head.output], others)) for head in network.card.heads]
         unscored = (sum(not one.undetected for one in left), sum(one.undetected for one in left))
-        found = [s for head, said in predicted for s in scores(head, said, read, split.age_groups, *unscored)]
+        all_scores = [s for head, said in predicted for s in scores(head, said, read, split.age_groups, *unscored)]
     except ValueError as error:  # the card's heads and the network's outputs do not fit
         return blank.model_copy(update={"reason": str(error)})
     noted = {
         "status": "ok",
         "reason": None,
-        "scores": tuple(found),
+        "scores": tuple(all_scores),
+        "runtime": ready.runtime | ({} if found.cached is None else {"cached": f"{found.cached} of {len(read)}"}),
         "warnings": (*first.warnings(), *left_out(left, split, network)),
     }
     result = blank.model_copy(update=noted)

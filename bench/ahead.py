@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Executor, Future
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
+
+from bench.host import usable_cpus
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -31,3 +36,36 @@ def in_order(
         for future in begun:
             if not future.cancel():
                 future.exception()
+
+
+def cpus_left(threads: int) -> list[int]:
+    """Return the CPUs that a worker of ``threads`` threads leaves for decoding; none where it takes them all."""
+    return usable_cpus()[threads:]
+
+
+@contextmanager
+def decoders(cpus: Sequence[int]) -> Iterator[Executor]:
+    """Make a pool of one thread on each of ``cpus``; without any, of one that runs where the system puts it.
+
+    As long as there is the pool, OpenCV's own functions use one thread each.
+    """
+    with one_cv2_thread(), ThreadPoolExecutor(len(cpus) or 1, initializer=_pin, initargs=(cpus,)) as pool:
+        yield pool
+
+
+@contextmanager
+def one_cv2_thread() -> Iterator[None]:
+    """Let OpenCV's own functions use one thread here, for as long as the block lasts."""
+    import cv2
+
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
+
+def _pin(cpus: Sequence[int]) -> None:
+    if cpus and sys.platform == "linux":
+        os.sched_setaffinity(0, cpus)  # 0 is the calling thread alone

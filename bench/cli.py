@@ -35,7 +35,9 @@ def _parser() -> Parser:
     run.add_argument("--data", action="append", metavar="NAME[=PATH][:SPLIT]", help="faces (default: sample)")
     run.add_argument("--batch", default="1", metavar="1,8,32", help="batch sizes for latency (default: 1)")
     run.add_argument("--threads", metavar="N[,N..]", help="threads of each runtime (default: all usable CPUs)")
-    run.add_argument("--budget", type=float, default=1.0, metavar="S", help="seconds of timed runs a case (default: 1)")
+    run.add_argument(
+        "--budget", type=float, default=0.5, metavar="S", help="seconds of timed runs a case (default: 0.5)"
+    )
     run.add_argument(
         "--option", action="append", metavar="NAME=VALUE", help="an option of the backends; doctor lists them"
     )
@@ -60,6 +62,13 @@ def _parser() -> Parser:
     )
     run.add_argument("--limit", type=int, metavar="N", help="score on N images of each split only")
     run.add_argument("--only", choices=("latency", "accuracy"), help="measure just this")
+    run.add_argument(
+        "--engine",
+        default="local",
+        metavar="local|ray|ray://ADDRESS",
+        help="where images are scored, with --only accuracy: here, or shared out by Ray (default: local)",
+    )
+    run.add_argument("--no-cache", action="store_true", help="score every image anew, whatever an earlier run found")
     run.add_argument("--out", type=Path, metavar="DIR", help="default: runs/<date and time>")
     run.add_argument("--resume", action="store_true", help="go on with the run in --out: what is ok there is kept")
     run.add_argument("--mirror", type=Path, metavar="DIR", help="look here for weights first (or $ZOO_MIRROR)")

@@ -33,7 +33,7 @@ ROUND_RUNS = 3
 """Together at least 90 runs, of which p90 needs 64. Of two ways to fill the same time the one with more rounds, shorter
 ones, finds a slow-down more surely: a round that another program spoils weighs less."""
 
-BUDGET = 1.0
+BUDGET = 0.5
 """Seconds of timed runs a case."""
 
 

@@ -39,9 +39,9 @@ class OtherType(Unreadable):
 class NoFace(Unreadable):
     """A photograph was read, and a detector found no face in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, said: str = "no face found") -> None:
         """Say so."""
-        super().__init__("no face found")
+        super().__init__(said)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,21 @@ class Left:
 
 
 def read_image(path: Path) -> Image:
-    """Return the image as (H, W, 3), BGR, 8 bits. Raises Unreadable, with the reason.
+    """Return the image as (H, W, 3), BGR, 8 bits. Raises Unreadable, with the reason."""
+    return image_of(path, read_file(path))
+
+
+def image_of(path: Path, data: bytes) -> Image:
+    """Return what ``data``, the bytes of the file ``path``, show as (H, W, 3), BGR, 8 bits. Raises Unreadable."""
+    image = decode_image(data)
+    named = SUFFIXES.get(path.suffix.lower())
+    if named is not None and type_of(data) is None:
+        raise OtherType(f"is no {named} file, as its name says (it begins with {data[:8]!r})")
+    return image
+
+
+def read_file(path: Path) -> bytes:
+    """Return the bytes of an image's file. Raises Unreadable, with the reason.
 
     A file whose name says another type than its first bytes is refused as OtherType: somebody's script renamed it, and
     what else that script did nobody knows.
@@ -76,10 +90,7 @@ def read_image(path: Path) -> Image:
     named, real = SUFFIXES.get(path.suffix.lower()), type_of(data)
     if named is not None and real is not None and named != real:
         raise OtherType(f"is a {real} file, its name says {named}")
-    image = decode_image(data)
-    if named is not None and real is None:
-        raise OtherType(f"is no {named} file, as its name says (it begins with {data[:8]!r})")
-    return image
+    return data
 
 
 def type_of(data: bytes) -> str | None:

@@ -43,11 +43,23 @@ class WorkerFailed(Exception):  # noqa: N818 - it says what it is
     """A worker answered with an error, died, or did not answer in time. Says which."""
 
 
+class WorkerDied(WorkerFailed):
+    """A worker's process is gone: it says nothing of the network, another one may get through."""
+
+
 class WorkerProcess:
     """One running worker. Made by ``open_worker``."""
 
-    def __init__(self, process: subprocess.Popen[bytes], pipe: Connection, errors: Any, timeout: float) -> None:
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        pipe: Connection,
+        errors: Any,
+        timeout: float,
+        options: Mapping[str, str] | None = None,
+    ) -> None:
         """Take over a started process; ``timeout`` is how long one request may take, in seconds."""
+        self.options = dict(options or {})
         self.process = process
         self.pipe = pipe
         self.errors = errors
@@ -72,7 +84,7 @@ class WorkerProcess:
         except (EOFError, OSError):
             if late.is_set():
                 raise WorkerFailed(f"no answer to '{do}' within {self.timeout:g} s; the worker was ended") from None
-            raise WorkerFailed(self._death()) from None
+            raise WorkerDied(self._death()) from None
         finally:
             deadline.cancel()
         if "unavailable" in answer:
@@ -156,7 +168,7 @@ def open_worker(
         stderr=errors,
     )
     theirs.close()
-    worker = WorkerProcess(process, ours, errors, timeout)
+    worker = WorkerProcess(process, ours, errors, timeout, options)
     try:
         yield worker
     finally:

@@ -293,7 +293,7 @@ class RunConfig(Record):
     only: Literal["latency", "accuracy"] | None
     scenarios: tuple[Scenario, ...] = ("single",)
     options: dict[str, str] = Field(default={}, description="of the backends, as --option gave them")
-    budget: float = Field(default=1.0, description="seconds of timed runs a case")
+    budget: float = Field(default=0.5, description="seconds of timed runs a case")
     max_batch: int = Field(default=64, description="the largest size of the scenario batch")
     faces: str = Field(default=WHOLE, description="whole, or detect: and the detector")
     limit_ms: float | None = Field(default=None, description="of the scenario server; None: by the fastest backend")

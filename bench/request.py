@@ -10,13 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-from bench import backends, datasets, detection, scenarios
+from bench import backends, datasets, detection, scenarios, shards
 from bench.backends import ANY, Declared
 from bench.devices import Chosen, called, choose, known_backends
 from bench.host import usable_cpus
 from bench.plan import plan
 from bench.process import WorkerProcess, open_worker
-from bench.records import Case, Precision, RunConfig, Scenario
+from bench.records import WHOLE, Case, Precision, RunConfig, Scenario
 from bench.run import Request
 from bench.types import Split
 from converters.errors import BadInput
@@ -43,10 +43,20 @@ def resolve(arguments: argparse.Namespace, out: Path) -> Request:
         raise BadInput(f"--threads {max(threads)}: this process may use {cpus} CPUs; give that many at most")
     if not SHORTEST <= arguments.budget <= LONGEST:
         raise BadInput(f"--budget {arguments.budget:g}: give seconds from {SHORTEST:g} to {LONGEST}")
+    faces = detection.parse(arguments.faces)
+    if arguments.engine != "local" and faces != WHOLE:
+        raise BadInput(
+            f"--engine {arguments.engine}: a detector is not shared out; give --faces {WHOLE}, or one process"
+        )
+    shards.check(arguments.engine)
+    if arguments.engine != "local" and arguments.only != "accuracy":
+        raise BadInput(
+            f"--engine {arguments.engine}: only the accuracy pass is shared out, and nothing can be timed beside it; "
+            "give --only accuracy"
+        )
     options = _options(arguments.option or [], chosen)
     limit = None if arguments.limit is None else _positive(arguments.limit, "--limit")
     mirror = mirror_folder(arguments.mirror)
-    faces = detection.parse(arguments.faces)
     if not 0 < arguments.timeout <= LONGEST:
         raise BadInput(f"--timeout {arguments.timeout:g}: give seconds above 0, at most {LONGEST}")
     if arguments.limit_ms is not None and not 0 < arguments.limit_ms <= LONGEST * 1000:
@@ -81,8 +91,9 @@ def resolve(arguments: argparse.Namespace, out: Path) -> Request:
     planned = plan(config, cards, found.devices, found.refused, readers, splits)
     start = partial(_start, chosen, declared, found, cards, options, arguments.timeout)
     return Request(
-        config, cards, planned, splits, start, frozenset(readers), out, arguments.resume, mirror, tuple(found.notes)
-    )
+        config, cards, planned, splits, start, frozenset(readers), out, arguments.resume, mirror, tuple(found.notes),
+        arguments.engine, cached=not arguments.no_cache,
+    )  # fmt: skip
 
 
 def _start(

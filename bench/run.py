@@ -15,8 +15,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
-from bench import accuracy, contract, detection, predictions, roofline, scenarios
-from bench.accuracy import Network
+from bench import accuracy, contract, detection, predictions, roofline, scenarios, shards
+from bench.accuracy import Engine, Network
 from bench.costs import costs_of
 from bench.detection import Faces
 from bench.host import git_commit, host, versions
@@ -53,7 +53,8 @@ class Missing:
 class Request:
     """Everything a run needs, resolved.
 
-    ``start`` starts the worker of a case; ``readers`` are the backends that read a network's original files.
+    ``start`` starts the worker of a case; ``readers`` are the backends that read a network's original files; ``engine``
+    is where the accuracy pass runs (`bench.shards`), ``cached`` whether it takes what an earlier one found.
     """
 
     config: RunConfig
@@ -66,6 +67,8 @@ class Request:
     resume: bool
     mirror: Path | None
     notes: tuple[str, ...] = ()
+    engine: str = "local"
+    cached: bool = True
 
 
 def run(request: Request) -> int:
@@ -76,11 +79,14 @@ def run(request: Request) -> int:
     Raises BadInput when ``out`` cannot be used.
     """
     make_folder(request.out)
-    with alone(request.out / ".lock", "is measuring into this folder", wait=False):
-        return _run(request)
+    with (
+        alone(request.out / ".lock", "is measuring into this folder", wait=False),
+        shards.engine(request.engine, cached=request.cached) as engine,
+    ):
+        return _run(request, engine)
 
 
-def _run(request: Request) -> int:
+def _run(request: Request, engine: Engine) -> int:
     before = earlier(request.out, resume=request.resume)
     if before is not None:
         refuse_another(request.out, before, _record(request, {}))
@@ -100,7 +106,7 @@ def _run(request: Request) -> int:
     with (
         Display([p.case for p in left]) as display,
         terminable(),
-        closing(_measure(request, left, networks, display)) as measured,
+        closing(_measure(request, left, networks, display, engine)) as measured,
     ):
         try:
             limits = roofline.limits(
@@ -126,7 +132,11 @@ def _run(request: Request) -> int:
 
 
 def _measure(
-    request: Request, left: Sequence[Planned], networks: Mapping[str, Network | Missing], display: Display
+    request: Request,
+    left: Sequence[Planned],
+    networks: Mapping[str, Network | Missing],
+    display: Display,
+    engine: Engine,
 ) -> Generator[list[Result], None, None]:
     """Yield the results of cases as they are known, together those that were measured side by side."""
     for _, group in groupby(left, lambda planned: _same_workers(request.cards, planned.case)):
@@ -138,7 +148,7 @@ def _measure(
             else:
                 yield [why]
         if going:
-            yield from _measure_group(request, going, networks, display)
+            yield from _measure_group(request, going, networks, display, engine)
 
 
 def _same_workers(cards: Mapping[str, Card], case: Case) -> tuple[str, str, int]:
@@ -168,7 +178,11 @@ def _to_be_timed(request: Request, left: Sequence[Planned], networks: Mapping[st
 
 
 def _measure_group(
-    request: Request, cases: Sequence[Case], networks: Mapping[str, Network | Missing], display: Display
+    request: Request,
+    cases: Sequence[Case],
+    networks: Mapping[str, Network | Missing],
+    display: Display,
+    engine: Engine,
 ) -> Generator[list[Result], None, None]:
     """Measure the cases of one graph, precision and number of threads, each backend's in one worker."""
     network = networks[cases[0].network]
@@ -190,7 +204,8 @@ def _measure_group(
                 fed = networks[case.network]
                 assert isinstance(fed, Network)
                 split = next(s for s in request.splits if (s.dataset, s.split) == (case.dataset, case.split))
-                yield [accuracy.measure(case, fed, split, team, tell, partial(predictions.write, request.out))]
+                keep = partial(predictions.write, request.out)
+                yield [accuracy.measure(case, fed, split, team, tell, keep, engine)]
 
 
 def _unbuilt(case: Case) -> str:

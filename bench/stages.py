@@ -7,8 +7,7 @@ run in the harness, so they are the same for every backend of a network and time
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from itertools import dropwhile
 from pathlib import Path
 from time import perf_counter, perf_counter_ns
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench import datasets
+from bench.ahead import one_cv2_thread
 from bench.detection import box_of
 from bench.heads import decode
 from bench.preprocess import Unreadable, prepare_views, read_image
@@ -121,19 +121,6 @@ def _awake(path: Path, network: Network) -> bool:
     except Unreadable:
         return False
     return True
-
-
-@contextmanager
-def one_cv2_thread() -> Iterator[None]:
-    """Let OpenCV's own functions use one thread here, for as long as the block lasts."""
-    import cv2
-
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
 
 
 def _of_worker(case: Case, team: Team, feeds: Feeds) -> tuple[Times, Feeds]:

@@ -32,8 +32,8 @@ class Team:
 
     def __init__(self, start: Start, model: Callable[[Case], Model]) -> None:
         """Keep how a worker is started, and what a case's backend is to load."""
-        self._start = start
-        self._model = model
+        self.start = start
+        self.model = model
         self._opened: dict[str, tuple[Opened, ExitStack]] = {}
         self._refused: dict[str, Exception] = {}
 
@@ -69,9 +69,9 @@ class Team:
         if case.backend not in self._opened:
             stack = ExitStack()
             try:
-                worker = stack.enter_context(self._start(case))
+                worker = stack.enter_context(self.start(case))
                 with worker.turn():
-                    loaded, _ = worker.ask("load", model=self._model(case))
+                    loaded, _ = worker.ask("load", model=self.model(case))
             except (WorkerFailed, Unavailable) as error:
                 self._refused[case.backend] = error
                 stack.close()

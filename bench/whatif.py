@@ -106,10 +106,11 @@ def measure(network: Network, split: Split, backend: str, tell: Callable[[str], 
             worker.ask("load", model=str(network.model))
             first_run(worker, network.golden, case)
             for name, feeder in feeders(network):
-                read, outputs, unread = predict(worker, feeder, split.samples, case.batch, partial(_step, tell, name))
-                if not read:
-                    raise BadInput(f"{split.dataset}:{split.split}: no image can be read; the first: {unread[0]}")
-                told = [s for h in network.card.heads for s in scores(h, decode(h, outputs[h.output]), read)]
+                said = predict(worker, feeder, split.samples, case.batch, partial(_step, tell, name), threads)
+                if not said.read:
+                    why = said.left[0]
+                    raise BadInput(f"{split.dataset}:{split.split}: no image can be read; the first: {why}")
+                told = [s for h in network.card.heads for s in scores(h, decode(h, said.outputs[h.output]), said.read)]
                 found.append(Fed(name, tuple(told)))
     except (Unavailable, WorkerFailed) as error:
         raise BadInput(f"{network.name} on {backend}: {error}") from error

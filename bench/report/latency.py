@@ -63,7 +63,8 @@ def fastest_rows(
     ``planned``: all results of the part, also those of cases that were skipped or failed.
     """
     devices = {r.case.device for r in members}
-    places = dict.fromkeys(_place(r.case, devices) for r in planned if r.case.network in _networks(members))
+    tried = [r for r in planned if r.case.network in _networks(members) and r.status != "skipped"]
+    places = dict.fromkeys(_place(r.case, devices) for r in tried)
     rows = []
     for network in _networks(members):
         own = {_place(r.case, devices): r for r in members if r.case.network == network}

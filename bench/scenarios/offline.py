@@ -7,10 +7,7 @@ where none are left it has one thread that shares them.
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -19,15 +16,13 @@ from time import perf_counter
 import numpy as np
 
 from bench.accuracy import Network, left_out, scored_on
-from bench.ahead import in_order
+from bench.ahead import cpus_left, decoders, in_order
 from bench.detection import box_of
-from bench.host import usable_cpus
 from bench.preprocess import Left, Unreadable, prepare, read_image
 from bench.process import WorkerProcess
 from bench.records import Case, Point, Result, RunConfig
 from bench.scenarios import Given
 from bench.scenarios._candidate import Candidate, attempt, compared, warm
-from bench.stages import one_cv2_thread
 from bench.team import Opened
 from bench.types import Feeds, Sample, Split
 
@@ -52,14 +47,9 @@ def measure(given: Given) -> list[Result]:
     return [_measure(case, given) for case in given.cases]
 
 
-def decoding_cpus(threads: int) -> list[int]:
-    """Return the CPUs that a worker of ``threads`` threads leaves for decoding; none where it takes them all."""
-    return usable_cpus()[threads:]
-
-
 def _measure(case: Case, given: Given) -> Result:
     split = next(s for s in given.splits if (s.dataset, s.split) == (case.dataset, case.split))
-    cpus = decoding_cpus(case.threads)
+    cpus = cpus_left(case.threads)
     count = f"{len(cpus)} threads" if len(cpus) > 1 else "1 thread"
     named = f"CPU{'s' * (len(cpus) > 1)} {', '.join(map(str, cpus))}"
     where = named if cpus else "CPUs shared with the worker"
@@ -69,18 +59,13 @@ def _measure(case: Case, given: Given) -> Result:
         given.network.faces.look(split.samples)
         runtime["faces"] = given.network.faces.about
     candidate = Candidate(case, scored_on(split, given.network), runtime=runtime)
-    with one_cv2_thread(), ThreadPoolExecutor(len(cpus) or 1, initializer=_pin, initargs=(cpus,)) as pool:
+    with decoders(cpus) as pool:
 
         def ahead(samples: Iterable[Sample]) -> Generator[Prepared, None, None]:
             return in_order(samples, partial(_prepared, given.network), pool, 2 * max(case.batch, len(cpus)))
 
         attempt(candidate, given.team, lambda c, opened: _passes(c, opened, given, split, ahead))
     return candidate.result()
-
-
-def _pin(cpus: Sequence[int]) -> None:
-    if cpus and sys.platform == "linux":
-        os.sched_setaffinity(0, cpus)  # 0 is the calling thread alone
 
 
 @dataclass(frozen=True)

@@ -355,6 +355,10 @@ def test_nothing_that_can_be_run_is_exit_2(tiny_zoo, tmp_path):
         (("--threads", "1,x"), "--threads 'x': give whole numbers from 1"),
         (("--budget", "0"), "--budget 0: give seconds from 0.01"),
         (("--option", "speed=11"), "--option 'speed=11': of the backends of this run there are"),
+        (
+            ("--engine", "ray", "--only", "accuracy", "--faces", "detect"),
+            "--engine ray: a detector is not shared out",
+        ),
         (("--timeout", "0"), "--timeout 0: give seconds above 0"),
         (("--timeout", "nan"), "--timeout nan: give seconds above 0"),
         (("--timeout", "1e30"), "--timeout 1e+30: give seconds above 0"),

@@ -13,6 +13,7 @@ from bench_cases import latency_case
 from numpy.testing import assert_allclose
 from scenario_cases import STEPWISE, given
 
+from bench import ahead
 from bench.ahead import in_order
 from bench.datasets import fingerprint
 from bench.points import images_per_s, part_per_s
@@ -123,10 +124,10 @@ def test_a_worker_that_goes_wrong_is_a_failed_result(network, split, monkeypatch
 )
 def test_decoding_has_the_cpus_that_the_worker_leaves(network, split, monkeypatch, cpus, threads, left, said):
     pinned = []
-    monkeypatch.setattr(offline, "usable_cpus", lambda: cpus)
-    monkeypatch.setattr(offline.os, "sched_setaffinity", lambda thread, cpus: pinned.append((thread, cpus)))
+    monkeypatch.setattr(ahead, "usable_cpus", lambda: cpus)
+    monkeypatch.setattr(ahead.os, "sched_setaffinity", lambda thread, cpus: pinned.append((thread, cpus)))
     result = measured(network, split, case(threads=threads))
-    assert offline.decoding_cpus(threads) == left
+    assert ahead.cpus_left(threads) == left
     assert result.runtime["decoding"] == said
     assert all(one == (0, left) for one in pinned)
     assert bool(pinned) == bool(left)
