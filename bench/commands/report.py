@@ -1,0 +1,25 @@
+"""Write the report of a run anew."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from converters.errors import DONE
+
+HELP = "write the report of a run anew"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what can be asked for."""
+    parser.add_argument("dir", type=Path, metavar="DIR", help="the --out folder of a run")
+    parser.add_argument("--format", default="md", metavar="md,csv,json", help="which of md, csv, json (default: md)")
+
+
+def command(arguments: argparse.Namespace) -> int:
+    """Run it. Returns the exit code."""
+    from bench.report import write
+
+    for path in write(arguments.dir, arguments.format.split(",")):
+        print(path)
+    return DONE
