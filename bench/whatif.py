@@ -1,90 +1,65 @@
 """``bench whatif``: what a network's scores become under the mistakes that are usually made in feeding it.
 
-The mistakes are changes of its input spec, so each is fed by the very code that feeds it rightly; handing over NHWC
-bytes as NCHW is the one that no spec can say.
+All ways of feeding it are scored on the same faces, so each change is judged by pairs, as comparisons in reports are.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench import accuracy, datasets, devices
+from bench import datasets, devices
 from bench.accuracy import Network
 from bench.backends import ANY
+from bench.columns import Column, columns
+from bench.differences import MARGIN, Difference, Verdict, holm, of_shares, of_years, verdict
 from bench.heads import decode
 from bench.host import usable_cpus
-from bench.inference import Feeder, predict
+from bench.inference import Predicted, predict
+from bench.intervals import Subjects, subjects_of
 from bench.metrics import scores
+from bench.mistakes import feeders
 from bench.parity import first_run
 from bench.plan import accuracy_batch
-from bench.preprocess import Tensor
 from bench.process import WorkerFailed, open_worker
 from bench.records import Case, Score
 from bench.run import Missing, network_of
-from bench.types import Split, Unavailable
+from bench.types import Sample, Split, Unavailable
 from converters.errors import BadInput
 from zoo.card import Card, find_card
-from zoo.fields import InputSpec
 from zoo.store import mirror_folder
 
-RIGHT = "as its card says"
-SHARES = (1.0, 1.4, 1.8)
-"""A margin of 0, 0.2 and 0.4 of the face's side all round."""
 KEY_METRICS = (("age", "mae"), ("age_group", "accuracy"), ("gender", "accuracy"))
+
+
+Key = tuple[str | None, str, str]
+"""Of a score: its head, task and metric."""
 
 
 @dataclass(frozen=True)
 class Fed:
-    """One way of feeding a network, and the scores that it gives."""
+    """One way of feeding a network, the scores that it gives, and the columns that the key ones are the means of."""
 
     name: str
     scores: tuple[Score, ...]
+    columns: dict[Key, Column]
+    samples: tuple[Sample, ...]
 
 
-def feeders(network: Network) -> Iterator[tuple[str, Feeder]]:
-    """Yield the right way of feeding a network, then each usual mistake by its name, as far as it can be made."""
-    right = accuracy.feeder(network)
-    spec, mean_image = network.spec, network.mean_image
-    yield RIGHT, right
-    for name, changes in _changes(spec, mean_image):
-        changed = spec.model_copy(update=changes)
-        yield name, replace(right, spec=changed, mean_image=mean_image if changed.mean_image else None)
-    yield "NHWC handed over as NCHW", replace(right, after=_interleaved)
+@dataclass(frozen=True)
+class Change:
+    """A key score less that of the right way, on the same faces; the p-value is adjusted for the number of ways."""
 
-
-def _changes(spec: InputSpec, mean_image: Tensor | None) -> Iterator[tuple[str, dict[str, Any]]]:
-    if spec.channels != "GRAY":
-        other = "RGB" if spec.channels == "BGR" else "BGR"
-        yield f"{other} instead of {spec.channels}", {"channels": other}
-    if spec.mean is not None or spec.mean_image is not None:
-        yield "mean not subtracted", {"mean": None, "mean_image": None}
-    if mean_image is not None:
-        means = tuple(float(m) for m in mean_image.mean(axis=(1, 2)))
-        yield "each channel's mean instead of the mean image", {"mean": means, "mean_image": None}
-    if spec.scale == 1:
-        yield "scaled to 0..1", {"scale": 1 / 255, "mean": spec.mean}
-    else:
-        yield "not scaled", {"scale": 1.0}
-    for share in SHARES:
-        if share != spec.share:
-            crops = tuple(c.model_copy(update={"share": c.share * share / spec.share}) for c in spec.crops)
-            yield f"margin {(share - 1) / 2:g} instead of {(spec.share - 1) / 2:g}", {"share": share, "crops": crops}
-    for kernel in ("nearest", "area", "cubic"):
-        yield f"resized by {kernel} instead of {spec.kernel}", {"kernel": kernel}
-    yield "resized by Pillow instead of OpenCV", {"resizer": "pillow"}
-
-
-def _interleaved(tensor: Tensor) -> Tensor:
-    """Return what a network sees of (V, C, H, W) when the bytes of (V, H, W, C) are handed over in that shape."""
-    return np.ascontiguousarray(tensor.transpose(0, 2, 3, 1)).reshape(tensor.shape)
+    difference: Difference
+    p: float
+    verdict: Verdict
 
 
 def measure(network: Network, split: Split, backend: str, tell: Callable[[str], Any]) -> list[Fed]:
@@ -110,11 +85,40 @@ def measure(network: Network, split: Split, backend: str, tell: Callable[[str], 
                 if not said.read:
                     why = said.left[0]
                     raise BadInput(f"{split.dataset}:{split.split}: no image can be read; the first: {why}")
-                told = [s for h in network.card.heads for s in scores(h, decode(h, said.outputs[h.output]), said.read)]
-                found.append(Fed(name, tuple(told)))
+                found.append(_scored(name, network, said))
     except (Unavailable, WorkerFailed) as error:
         raise BadInput(f"{network.name} on {backend}: {error}") from error
     return found
+
+
+def _scored(name: str, network: Network, said: Predicted) -> Fed:
+    told: list[Score] = []
+    key_columns: dict[Key, Column] = {}
+    for head in network.card.heads:
+        prediction = decode(head, said.outputs[head.output])
+        told += scores(head, prediction, said.read)
+        for column in columns(head, prediction, said.read):
+            if column.groups is None and (column.task, column.metric) in KEY_METRICS:
+                key_columns[head.output, column.task, column.metric] = column
+    return Fed(name, tuple(told), key_columns, tuple(said.read))
+
+
+def changes(found: Sequence[Fed]) -> dict[str, dict[Key, Change]]:
+    """Return what each way but the first, the right one, changes of each key score: way by way, on the same faces."""
+    right, *others = found
+    told: dict[str, dict[Key, Change]] = {fed.name: {} for fed in others}
+    for key, column in right.columns.items():
+        subjects = subjects_of(np.asarray([right.samples[i].subject or "" for i in column.faces], dtype=object))
+        differences = [_difference(fed.columns[key], column, subjects) for fed in others]
+        for fed, difference, p in zip(others, differences, holm([d.p for d in differences]), strict=True):
+            told[fed.name][key] = Change(difference, p, verdict(difference, MARGIN[column.metric], p))
+    return told
+
+
+def _difference(changed: Column, right: Column, subjects: Subjects | None) -> Difference:
+    if right.metric == "mae":
+        return of_years(np.stack([changed.values, right.values], axis=1), subjects)[0, 1]
+    return of_shares(changed.values, right.values, subjects)
 
 
 def _step(tell: Callable[[str], Any], name: str, step: str) -> None:
@@ -122,24 +126,23 @@ def _step(tell: Callable[[str], Any], name: str, step: str) -> None:
 
 
 def rows(found: Sequence[Fed]) -> list[dict[str, Any]]:
-    """Return a row for each way of feeding: the key metric of each head with its interval, and the change."""
-    right = {_key(score): score for score in found[0].scores}
-    table = []
+    """Return a row for each way of feeding: each key score with its interval, its change with that, and the verdict."""
+    told, table = changes(found), []
     for fed in found:
         row: dict[str, Any] = {"fed": fed.name}
         for score in fed.scores:
-            if (score.task, score.metric) in KEY_METRICS:
-                title = f"{score.task.replace('_', ' ')} {score.metric} ({score.head})"
-                low, high = score.ci95
-                change = score.value - right[_key(score)].value
-                row[title] = f"{score.value:.3f} [{low:.3f}, {high:.3f}]"
-                row[f"change of {title}"] = "" if fed is found[0] else f"{change:+.3f}"
+            key = (score.head, score.task, score.metric)
+            if key in fed.columns and score.groups is None:
+                title, low, high = f"{score.task.replace('_', ' ')} {score.metric} ({score.head})", *score.ci95
+                row[f"{title} [95 %]"] = f"{score.value:.3f} [{low:.3f}, {high:.3f}]"
+                row[f"change of {title} [99 %]"] = _cell(told[fed.name][key]) if fed.name in told else ""
         table.append(row)
     return table
 
 
-def _key(score: Score) -> tuple[str | None, str, str]:
-    return score.head, score.task, score.metric
+def _cell(change: Change) -> str:
+    low, high = change.difference.interval
+    return f"{change.difference.value:+.3f} [{low:+.3f}, {high:+.3f}] {change.verdict}"
 
 
 def command(arguments: argparse.Namespace) -> int:
@@ -159,7 +162,19 @@ def command(arguments: argparse.Namespace) -> int:
         found = measure(network, split, backend, lambda _: advance(next(done)))
     head = {"network": arguments.name, "backend": arguments.backend, **_about(split)}
     if arguments.json:
-        ways = [{"fed": fed.name, "scores": [score.model_dump() for score in fed.scores]} for fed in found]
+        told = changes(found)
+        ways = [
+            {
+                "fed": fed.name,
+                "scores": [score.model_dump() for score in fed.scores],
+                "changes": [
+                    {"head": head, "task": task, "metric": metric, "value": of.difference.value,
+                     "interval99": of.difference.interval, "p": of.p, "n": of.difference.n, "verdict": of.verdict}
+                    for (head, task, metric), of in told.get(fed.name, {}).items()
+                ],
+            }
+            for fed in found
+        ]  # fmt: skip
         print(json.dumps({**head, "ways": ways}, indent=1))
         return 0
     print(", ".join(f"{key} {value}" for key, value in head.items()))
