@@ -71,11 +71,21 @@ def engine(name: str, *, cached: bool) -> Iterator[Engine]:
     try:
         ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ImportError, ValueError, RuntimeError) as error:
-        raise NoRay(f"--engine {name}: no cluster: {' '.join(str(error).split())[:300]}") from error
+        raise NoRay(f"--engine {name}: no cluster: {' '.join(str(error).split())[:300]}{_advice(name)}") from error
     try:
         yield partial(_shared_out, name, cached)
     finally:
         ray.shutdown()
+
+
+def _advice(name: str) -> str:
+    """Return what to look at first; a cluster that wants a token answers a client without one as if it were not there.
+
+    Ray turns tokens on by itself from 2.59 on, where the head's machine has one in ``~/.ray``.
+    """
+    if name == "ray" or os.environ.get("RAY_AUTH_MODE"):
+        return ""
+    return "; is the address right, and does the cluster want a token (then set RAY_AUTH_MODE=token)?"
 
 
 @contextmanager
@@ -89,14 +99,19 @@ def _shared_out(name: str, cached: bool, case: Case, network: Network, team: Tea
         crew.dismiss()
 
 
-def _places(case: Case) -> int:
-    """Return how many workers of a case the cluster has room for. Raises WorkerFailed where there is none."""
+def nodes() -> list[dict[str, float]]:
+    """Return what each living node of the cluster has: its CPUs, GPUs and memory, by Ray's names."""
     import ray
 
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    room = [int(node.get("CPU", 0)) // case.threads for node in nodes]
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def _places(case: Case) -> int:
+    """Return how many workers of a case the cluster has room for. Raises WorkerFailed where there is none."""
+    alive = nodes()
+    room = [int(node.get("CPU", 0)) // case.threads for node in alive]
     if case.device != "cpu":
-        room = [min(cpus, int(node.get("GPU", 0))) for cpus, node in zip(room, nodes, strict=True)]
+        room = [min(cpus, int(node.get("GPU", 0))) for cpus, node in zip(room, alive, strict=True)]
     if not any(room):
         what = f"{case.threads} CPUs{'' if case.device == 'cpu' else ' and a GPU'}"
         raise WorkerFailed(f"no node of the cluster has {what} for a worker: give fewer --threads")

@@ -2,6 +2,12 @@
 
 import json
 import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -108,6 +114,68 @@ def test_a_run_on_ray_leaves_the_results_and_predictions_of_one_without(tiny_zoo
     assert ray == local
     for (one,), (other,) in zip(heads, others, strict=True):
         assert_array_equal(one[1].gender, other[1].gender)
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@pytest.fixture
+def cluster_of_two(monkeypatch):
+    """Return the address of a running cluster whose two nodes, both on this machine, have one CPU each."""
+    pytest.importorskip("ray", reason="Ray is not installed (extra ray)")
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "1")  # a second node on macOS
+    port, client = free_port(), free_port()
+    start = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--num-cpus", "1", "--disable-usage-stats"]
+    head = ["--head", "--port", str(port), "--ray-client-server-port", str(client), "--include-dashboard=false"]
+    with tempfile.TemporaryDirectory(prefix="ray") as folder, ExitStack() as stack:  # a socket's path has to be short
+        for more in ([*head, "--temp-dir", folder], ["--address", f"127.0.0.1:{port}"]):
+            node = subprocess.Popen([*start, *more], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            stack.callback(node.wait, 30)
+            stack.callback(node.terminate)
+            until = time.monotonic() + 60
+            while node.poll() is None and time.monotonic() < until and not reachable(client):
+                time.sleep(0.2)
+        yield f"ray://127.0.0.1:{client}"
+
+
+def reachable(port):
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small_shards")
+def test_a_cluster_elsewhere_gives_the_same_scores(network, with_unreadable, cluster_of_two, monkeypatch):
+    monkeypatch.delenv("DYING", raising=False)
+    alone = measured(network, with_unreadable, accuracy.here)
+    with shards.engine(cluster_of_two, cached=False) as engine:
+        until = time.monotonic() + 60
+        while len(shards.nodes()) < 2 and time.monotonic() < until:
+            time.sleep(0.2)
+        found = shards.nodes()
+        shared = measured(network, with_unreadable, engine)
+    assert [node["CPU"] for node in found] == [1, 1]
+    assert without_engine(shared) == without_engine(alone)
+    assert shared.runtime["engine"] == f"{cluster_of_two}, actors of 1 CPU"
+
+
+@pytest.mark.slow
+def test_a_cluster_that_does_not_answer_is_one_line_and_exit_3(monkeypatch, capsys, tmp_path):
+    pytest.importorskip("ray", reason="Ray is not installed (extra ray)")
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    for limit in ("INITIAL_TIMEOUT_SEC", "MAX_TIMEOUT_SEC"):
+        monkeypatch.setattr(f"ray.util.client.worker.{limit}", 0.2)
+    address = f"ray://127.0.0.1:{free_port()}"
+    asked = ["--only", "accuracy", "--engine", address, "--out", str(tmp_path), "--zoo", "dlib-age"]
+    assert main(["run", *asked, "--backend", "onnxruntime", "--limit", "2"]) == 3
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    assert f"--engine {address}: no cluster: " in line
+    assert "does the cluster want a token (then set RAY_AUTH_MODE=token)?" in line
 
 
 @pytest.mark.parametrize(
