@@ -39,6 +39,9 @@ class Card(Record):
     use: str = Field(description="what the licence and the training data allow, for a person")
     limits: str = Field(default="", description="what the network is bad at, or was never shown, for a person")
     trained_on: str = ""
+    training_sets: tuple[str, ...] = Field(
+        default=(), description="the data sets in trained_on that the bench knows: name, or name:split where it is said"
+    )
     purpose: Literal["age and gender", "face detection"] = "age and gender"
     format: str
     weights: tuple[Weights, ...] | Literal["seeded"]

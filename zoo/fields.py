@@ -214,6 +214,9 @@ class Claim(Record):
     labels: tuple[str, ...] | None = None
     confusion: tuple[tuple[float, ...], ...] | None = None
     where: str
+    crop: str = Field(default="", description="how the faces were cut; empty: not stated")
+    trained_on: str = Field(default="", description="what the network of the claim was trained on; empty: not stated")
+    label_rule: str = Field(default="", description="what counts as right; empty: not stated")
     note: str = ""
 
     @model_validator(mode="after")

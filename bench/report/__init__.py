@@ -11,10 +11,14 @@ from converters.errors import BadInput
 FORMATS = ("md", "csv", "json")
 
 
-def write(out: Path, formats: Sequence[str]) -> list[Path]:
+def write(
+    out: Path, formats: Sequence[str], *, limit_ms: float | None = None, max_mae: float | None = None
+) -> list[Path]:
     """Write ``report.<format>`` for each format into ``out`` and return their paths.
 
-    Raises BadInput for a folder without a run, an unknown format, or a file that cannot be written.
+    ``limit_ms`` and ``max_mae`` (years) are the limits under which its answer is chosen (`bench.report.answer`).
+    Raises BadInput for a folder without a run, an unknown format, a limit that is none, or a file that cannot be
+    written.
     """
     from bench.report import flat, markdown
 
@@ -24,7 +28,10 @@ def write(out: Path, formats: Sequence[str]) -> list[Path]:
     run, results = read_run(out), read_results(out)
     written = []
     for name in formats:
-        text = markdown.render(run, results, out) if name == "md" else flat.render(run, results, name)
+        if name == "md":
+            text = markdown.render(run, results, out, limit_ms=limit_ms, max_mae=max_mae)
+        else:
+            text = flat.render(run, results, name)
         written.append(out / f"report.{name}")
         write_atomically(written[-1], text)
     return written

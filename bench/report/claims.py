@@ -1,4 +1,4 @@
-"""Published numbers beside ours: other images, splits and crops, so they stand side by side, never in one column.
+"""Published numbers beside ours, with what differs between them; they stand side by side, never in one column.
 
 A published table of age groups stands beside ours only where both are of the same groups.
 """
@@ -11,31 +11,78 @@ from typing import Any
 import numpy as np
 
 from bench.records import WHOLE, Confusion, GroupSet, Result
+from bench.report.running import estimate
 from bench.report.scores import Reading, cards, readings
+from bench.report.slices import label
 from bench.report.tables import Row
 from zoo.card import Card
 from zoo.fields import Claim
 
 
 def claim_rows(networks: Iterable[str], results: Sequence[Result] = ()) -> list[Row]:
-    """Return one row for each published number of the networks' cards, with what was measured here beside it."""
+    """Return a row for each published number of the networks' cards and each number of ours beside it.
+
+    What differs between the two stands in columns of its own: the images, the crop, the training set, the labels.
+    """
     found, ours = [], readings(results)
     for card in cards(networks):
         for claim in card.published:
-            if claim.value is None:
-                continue
-            found.append(
-                {
-                    "network": card.name,
-                    "what": f"{claim.task} {claim.metric}".replace("_", " "),
-                    "published": _published(claim),
-                    "on": f"{claim.dataset}, {claim.split}",
-                    "where": claim.where,
-                    "measured here": "; ".join(_measured(card, claim, ours)) or "-",
-                    "note": claim.note,
-                }
-            )
+            if claim.value is not None:
+                beside: list[Reading | None] = [*_measured(card, claim, ours)]
+                found += [_beside(card, claim, mine) for mine in beside or [None]]
     return found
+
+
+def _beside(card: Card, claim: Claim, mine: Reading | None) -> Row:
+    score = None if mine is None else mine.scores[claim.metric]
+    network = card.name if mine is None else label(mine)
+    return {
+        "network": network + (" (*derived*)" if mine is not None and mine.derived else ""),
+        "what": f"{claim.task} {claim.metric}".replace("_", " "),
+        "published": _published(claim),
+        "measured here [95 %]": "-" if score is None else estimate(score).text,
+        "n": "-" if score is None else score.n,
+        "images: theirs / ours": _pair(f"{claim.dataset}, {claim.split}", None if mine is None else _images(mine)),
+        "crop: theirs / ours": _pair(claim.crop, None if mine is None else _crop(card, mine)),
+        "trained on: theirs / ours": _pair(claim.trained_on, None if mine is None else card.trained_on or UNKNOWN),
+        "labels: theirs / ours": _pair(_rule(claim), None if mine is None else _labels(mine)),
+        "where": claim.where,
+        "note": claim.note,
+    }
+
+
+UNKNOWN = "not stated"
+
+
+def _pair(theirs: str, ours: str | None) -> str:
+    return (theirs or UNKNOWN) + ("" if ours is None else f" / {ours}")
+
+
+def _images(mine: Reading) -> str:
+    return f"{mine.result.case.dataset}:{mine.result.case.split}"
+
+
+def _crop(card: Card, mine: Reading) -> str:
+    """Return in words which part of an image our number was measured on, and how it was brought to size."""
+    seen, network = mine.result.fingerprint, mine.result.case.network
+    face = "the image" if seen is None or seen.faces == WHOLE else f"the box of {seen.faces}"
+    if network not in card.networks():
+        return face
+    spec = card.networks()[network]
+    cut = "" if spec.size == spec.resize else f", the centre {spec.size[0]}x{spec.size[1]} of it"
+    cut = ", ten views of it" if spec.views == "ten" else cut
+    return f"{face if spec.share == 1 else f'{face} times {spec.share:g}'} as {spec.resize[0]}x{spec.resize[1]}{cut}"
+
+
+def _rule(claim: Claim) -> str:
+    groups = f"{len(claim.labels)} groups" if claim.task == "age_group" and claim.labels else ""
+    return ", ".join(filter(None, [claim.label_rule, groups]))
+
+
+def _labels(mine: Reading) -> str:
+    seen = mine.result.fingerprint
+    rule = UNKNOWN if seen is None else seen.label_rule.partition(";")[0]
+    return f"{rule}, {len(mine.labels)} groups" if mine.task == "age_group" else rule
 
 
 def _published(claim: Claim) -> str:
@@ -45,25 +92,20 @@ def _published(claim: Claim) -> str:
     return f"{claim.value * factor:.4g}{spread} {unit}"
 
 
-def _measured(card: Card, claim: Claim, ours: Sequence[Reading]) -> list[str]:
-    """Return our numbers of the same kind, each backend's once where they print alike."""
-    found = []
+def _measured(card: Card, claim: Claim, ours: Sequence[Reading]) -> list[Reading]:
+    """Return our readings of the same kind, the first backend's of those that print alike."""
+    found: dict[tuple[Any, ...], Reading] = {}
     for reading in ours:
         score, case = reading.scores.get(claim.metric), reading.result.case
         if score is None or reading.task != claim.task or case.network.partition("@")[0] != card.name:
             continue
         if claim.task == "age_group" and (reading.labels != claim.labels if claim.labels else reading.derived):
             continue
-        number = f"{score.value:.2f} years" if claim.metric == "mae" else f"{100 * score.value:.1f} %"
-        if claim.task == "age_group":
-            number += f" of {len(reading.labels)} groups"
         seen = reading.result.fingerprint
-        faces = "" if seen is None or seen.faces == WHOLE else f"faces {seen.faces}"
-        variant, head = case.network.partition("@")[2], reading.head or ""
-        how = [f"@{variant}" if variant else "", head, "derived" if reading.derived else "", faces]
-        precision = "" if case.precision == "fp32" else f"{case.precision} "
-        found.append(f"{precision}{number} ({', '.join(filter(None, [f'{case.dataset}:{case.split}', *how]))})")
-    return list(dict.fromkeys(found))
+        faces = None if seen is None else (seen.split_sha256, seen.faces)
+        key = (label(reading), reading.labels, case.dataset, case.split, faces, estimate(score).text)
+        found.setdefault(key, reading)
+    return list(found.values())
 
 
 def confusions(results: Sequence[Result]) -> list[dict[str, Any]]:

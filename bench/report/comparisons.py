@@ -14,6 +14,7 @@ from bench.differences import MARGIN, speaks
 from bench.predictions import Predictions, read
 from bench.published import against, same_dataset
 from bench.records import Result
+from bench.report.running import estimate
 from bench.report.scores import cards, readings
 from bench.report.slices import label
 from bench.report.tables import Row
@@ -72,7 +73,8 @@ def published_rows(results: Sequence[Result]) -> list[Row]:
                         "network": label(reading),
                         "backend": case.backend,
                         "what": TITLES[claim.task, claim.metric],
-                        "ours": _number(score.value, years),
+                        "ours [95 %]": estimate(score).text,
+                        "n": score.n,
                         "published": _number(claim.value, years)
                         + ("" if claim.sd is None else f" ± {_number(claim.sd, years)}"),
                         "difference [99 %]": _interval(held.value, held.interval, years),
@@ -128,6 +130,7 @@ def _table(rivals: Sequence[Contender]) -> Section:
         "rows": rows if enough else [],
         "matrix": _matrix(ranked, verdicts),
         "pairs": len(found),
+        "compared": found,
     }
 
 

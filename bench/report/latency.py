@@ -13,8 +13,9 @@ import numpy as np
 
 from bench.records import Case, Result, RunRecord
 from bench.report import pictures
+from bench.report.candidates import latency_anchor
 from bench.report.speed import Bound, SpeedUp, bound_cell, bounds, speed_up_cell, speed_ups, timed
-from bench.report.tables import Row, latency_rows, shared
+from bench.report.tables import Row, latency_rows, median_cell, shared
 
 SETTINGS = ("device", "warnings")
 """The columns that are said once where they are the same in every row."""
@@ -22,7 +23,7 @@ SETTINGS = ("device", "warnings")
 MAYBE = ("vs source", "of the limit", "device memory MB", "runs on", "warnings")
 """The columns that are left out where no row has anything in them."""
 
-FIRST = ("network", "backend", "device", "p50 ms [95 %]", "vs source", "images/s", "of the limit")
+FIRST = ("network", "backend", "device", "p50 ms [95 %]", "n", "vs source", "images/s", "of the limit")
 NAMES = ("network", "backend", "device")
 SAID = ("precision", "batch", "threads")
 """What the heading says of all rows of a part."""
@@ -41,6 +42,7 @@ def latency_parts(run: RunRecord, results: Sequence[Result], out: Path) -> list[
     return [
         {
             "title": _title(part),
+            "anchor": latency_anchor(*part),
             **_tables(latency_rows(members, faster, limits)),
             "fastest": fastest_rows(members, [r for r in results if _is_beside(r, part)], faster, limits),
             "latency_picture": pictures.latency(members, out, _suffix(part) if several else ""),
@@ -74,12 +76,15 @@ def fastest_rows(
         cells = {place: f"{middles[place]:.2f}" if place in middles else "-" for place in places}
         cells |= {best: f"**{cells[best]}**"} | dict.fromkeys(failed, "failed")
         cells |= {place: f"{cells[place]} (partial)" for place, result in own.items() if result.strays}
-        case = own[best].case
+        case, latency = own[best].case, own[best].latency
+        assert latency is not None
         rows.append(
             {
                 "network": network,
                 **{f"{place} ms": cell for place, cell in cells.items()},
                 "fastest": best,
+                "its p50 ms [95 %]": median_cell(latency),
+                "n": len(latency.times_ms),
                 "vs source": speed_up_cell(case, faster),
                 "images/s": f"{1000 * case.batch / middles[best]:.1f}",
                 "of the limit": bound_cell(case, limits),

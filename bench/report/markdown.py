@@ -1,4 +1,4 @@
-"""``report.md``: what ran where, how fast, how well, and what did not run; its tables render on GitHub.
+"""``report.md``: the answer first, then what ran where, how fast, how well, and what did not run; for GitHub.
 
 What is long and seldom asked for (confusion tables, files, warnings in full) is folded away in ``<details>``.
 """
@@ -14,9 +14,13 @@ from typing import Any
 from bench.records import WHOLE, Result, RunRecord
 from bench.report import pictures, scenarios, stages
 from bench.report.agreement import agreement
+from bench.report.answer import answers
+from bench.report.apart import Paired, paired_verdicts
+from bench.report.candidates import Question, score_anchor
 from bench.report.claims import claim_rows, confusions, unmatched
 from bench.report.comparisons import networks, predicted, published_rows
 from bench.report.costs import kernel_rows, machine_rows, network_rows
+from bench.report.first_screen import sections
 from bench.report.latency import latency_parts
 from bench.report.scores import score_tables
 from bench.report.slices import details
@@ -28,8 +32,15 @@ SETTINGS = ("device", "precision", "batch", "threads", "warnings")
 """The columns that are said once where they are the same in every row."""
 
 
-def render(run: RunRecord, results: Sequence[Result], out: Path) -> str:
-    """Return the report, and write its pictures into ``out``."""
+def render(
+    run: RunRecord,
+    results: Sequence[Result],
+    out: Path,
+    *,
+    limit_ms: float | None = None,
+    max_mae: float | None = None,
+) -> str:
+    """Return the report, and write its pictures into ``out``. The limits are those of its answer (`answers`)."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -41,16 +52,19 @@ def render(run: RunRecord, results: Sequence[Result], out: Path) -> str:
     )
     environment.filters["table"] = table
     environment.filters["cell"] = cell
-    environment.loader = FileSystemLoader(TEMPLATE.parent)
     counted = Counter(result.status for result in results)
     splits: dict[tuple[str | None, ...], list[Result]] = {}
     for result in results:
         if result.fingerprint is not None and result.case.kind == "accuracy":
             key = (result.case.dataset, result.case.split, result.fingerprint.split_sha256, result.fingerprint.faces)
             splits.setdefault(key, []).append(result)
-    accuracy = [_split(members, out) for members in splits.values()]
+    alike = Counter((dataset, split) for dataset, split, *_ in splits)
+    accuracy = [_split(members, out, alone=alike[key[0], key[1]] == 1) for key, members in splits.items()]
+    found = answers(run, results, limit_ms=limit_ms, max_mae=max_mae, paired=_paired(accuracy))
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         run=run,
+        answers=sections(found, out),
+        unanswered=found.missing,
         counted=", ".join(f"{counted[status]} {status}" for status in ("ok", "skipped", "failed")),
         where=where_rows(run),
         models=_models(run),
@@ -73,23 +87,39 @@ def render(run: RunRecord, results: Sequence[Result], out: Path) -> str:
     )
 
 
-def _split(members: Sequence[Result], out: Path) -> dict[str, Any]:
+def _paired(splits: Sequence[Mapping[str, Any]]) -> dict[Question, Paired]:
+    """Return the verdicts of all comparisons face by face that were made for the report."""
+    found: dict[Question, Paired] = {}
+    for split in splits:
+        for section in split["networks"]:
+            found |= paired_verdicts(split["images"], section["compared"])
+    return found
+
+
+def _split(members: Sequence[Result], out: Path, *, alone: bool) -> dict[str, Any]:
+    """Return all there is to say of one split; ``alone``: no other one has its name, which pictures are called by."""
     fingerprint, case = members[0].fingerprint, members[0].case
     assert fingerprint is not None
     found = "" if fingerprint.faces == WHOLE else f", faces {fingerprint.faces}"
-    tables = [{**t, "settings": "", "rows": t["rows"]} for t in score_tables(members)]
+    images = str(case.dataset), str(case.split), fingerprint.split_sha256, fingerprint.faces
+    tables = [
+        {**table, "anchor": score_anchor(Question(*images, table["task"], table["labels"]))}
+        for table in score_tables(members)
+    ]
     for one in tables:
         one["settings"], one["rows"] = shared(one["rows"], SETTINGS)
+    file = f"{case.dataset}-{case.split}" + ("" if alone else f"-{fingerprint.split_sha256[:8]}-{fingerprint.faces}")
     confused, said = confusions(members), predicted(members, out)
     return {
         "name": f"{case.dataset}:{case.split}{found}",
+        "images": images,
         "fingerprint": fingerprint,
         "tables": tables,
-        "details": details(members, f"{case.dataset}-{case.split}", out),
+        "details": details(members, file, out),
         "agreement": agreement(said),
         "networks": networks(said),
         "published": published_rows(members),
-        "confusions": [{**t, "picture": pictures.confusion(t, f"{case.dataset}-{case.split}", out)} for t in confused],
+        "confusions": [{**t, "picture": pictures.confusion(t, file, out)} for t in confused],
     }
 
 

@@ -1,4 +1,4 @@
-"""The pictures of a report, as PNG beside it."""
+"""The pictures of a report, beside it: as PNG, which it shows, and as SVG."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb")
 """Paul Tol's bright colours, which the colour-blind can tell apart."""
+
+SVG: Any = {"svg.hashsalt": "agebench", "svg.fonttype": "none", "font.sans-serif": ["DejaVu Sans", "Verdana"]}
+"""Without a salt the ids of an SVG are drawn by chance; as text its words take few bytes, and can be searched."""
 
 
 def latency(timed: Sequence[Result], out: Path, suffix: str = "") -> str:
@@ -157,9 +160,14 @@ def new_figure(width: float, height: float, columns: int, rows: int = 1) -> tupl
 
 
 def save(figure: Any, out: Path, name: str) -> str:
-    """Write a figure into ``out`` as PNG, the same bytes from the same figure; return the file's name."""
-    file = re.sub(r"[^A-Za-z0-9.-]+", "-", name) + ".png"
-    content = BytesIO()
-    figure.savefig(content, format="png", dpi=110, metadata={"Software": None})
-    write_atomically(out / file, content.getvalue())
-    return file
+    """Write a figure into ``out`` as PNG and SVG, the same bytes from the same figure; return the PNG's name."""
+    from matplotlib import rc_context
+
+    plain = re.sub(r"[^A-Za-z0-9.-]+", "-", name)
+    for form, metadata in (("png", {"Software": None}), ("svg", {"Date": None, "Creator": None})):
+        content = BytesIO()
+        with rc_context(SVG):
+            figure.savefig(content, format=form, dpi=110, metadata=metadata)
+        figure.set_layout_engine("none")  # the layout is found by now, and finding it takes longest
+        write_atomically(out / f"{plain}.{form}", content.getvalue())
+    return f"{plain}.png"

@@ -15,7 +15,7 @@ import numpy as np
 from bench.points import best_rate, images_per_s, knee, meets, part_per_s
 from bench.records import Case, Latency, Point, Result, Scenario
 from bench.report.pictures import COLOURS, new_figure, save
-from bench.report.tables import interval_cell
+from bench.report.tables import interval_cell, median_cell
 from bench.statistics import ENOUGH, median_interval, percentile, unpaired_ratio
 
 Row = dict[str, Any]
@@ -29,12 +29,11 @@ def batch_rows(results: Sequence[Result]) -> list[Row]:
         for before, point in zip((None, *result.points), result.points, strict=False):
             speed = images_per_s(point)
             mark = "**" if point is bend else ""
-            interval = median_interval(point.times_ms, point.by_round())
             rows.append(
                 {
                     **_case(result.case),
                     "batch": f"{mark}{point.batch}{mark}",
-                    "p50 ms [95 %]": f"{np.median(point.times_ms):.2f} {interval_cell(interval)}",
+                    "p50 ms [95 %]": median_cell(point),
                     "images/s": f"{speed:.1f}",
                     "gain": "-" if before is None else f"{speed / images_per_s(before) - 1:+.0%}",
                     "memory MB": "-" if point.memory_mb is None else f"{point.memory_mb:.0f}",
@@ -61,7 +60,7 @@ def offline_rows(results: Sequence[Result]) -> list[Row]:
                 "split": f"{result.case.dataset}:{result.case.split}",
                 "batch": whole.batch,
                 "images": whole.images,
-                "images/s": f"{speed:.1f}",
+                "images/s [slowest, fastest pass]": f"{speed:.1f} {_passes(whole)}",
                 "decoding alone": f"{alone['decode']:.1f}",
                 "inference alone": f"{alone['inference']:.1f}",
                 "of the slower": f"{speed / min(alone.values()):.0%}",
@@ -71,6 +70,12 @@ def offline_rows(results: Sequence[Result]) -> list[Row]:
             }
         )
     return rows
+
+
+def _passes(whole: Point) -> str:
+    """Return the images a second of the slowest and the fastest pass: there are too few for an interval."""
+    speeds = [1000 * whole.images / time for time in whole.times_ms]
+    return f"[{min(speeds):.1f}, {max(speeds):.1f}]" if len(speeds) > 1 else "[one pass]"
 
 
 def server_rows(results: Sequence[Result]) -> list[Row]:
@@ -113,7 +118,8 @@ def threads_rows(results: Sequence[Result]) -> list[Row]:
         fewest = min(timed)
         case = members[0].case
         named = {**_case(case, threads=False), "batch": case.batch}
-        rows.append({**named, **{f"threads {n}": _speed_up(timed, n, fewest) for n in counts}})
+        runs = ", ".join(str(len(timed[n].times_ms)) if n in timed else "-" for n in counts)
+        rows.append({**named, **{f"threads {n}": _speed_up(timed, n, fewest) for n in counts}, "n": runs})
     return rows
 
 
@@ -122,7 +128,7 @@ def _speed_up(timed: dict[int, Latency], threads: int, fewest: int) -> str:
         return "-"
     middle = float(np.median(timed[threads].times_ms))
     if threads == fewest:
-        return f"{middle:.2f} ms"
+        return f"{middle:.2f} ms {interval_cell(median_interval(timed[threads].times_ms, timed[threads].by_round()))}"
     slow, fast = (latency.by_round() or [latency.times_ms] for latency in (timed[fewest], timed[threads]))
     ratio = unpaired_ratio(slow, fast)  # measured one after the other
     interval = None if ratio.low is None or ratio.high is None else (ratio.low, ratio.high)

@@ -62,13 +62,18 @@ def readings(results: Iterable[Result]) -> list[Reading]:
 
 
 def score_tables(results: Sequence[Result]) -> list[dict[str, Any]]:
-    """Return the tables of one split, each with ``title``, ``note`` and ``rows``."""
+    """Return the tables of one split, each with ``task``, ``labels``, ``title``, ``note`` and ``rows``."""
     apart: dict[tuple[str, Labels], list[Reading]] = {}
     for reading in readings(results):
         apart.setdefault((reading.task, reading.labels), []).append(reading)
     order = sorted(apart, key=lambda key: (TASKS.index(key[0]), key[1] != AGE_GROUPS, -len(key[1])))
     return [
-        {**_words(task, labels, apart[task, labels][0].groups), "rows": _rows(apart[task, labels])}
+        {
+            "task": task,
+            "labels": labels,
+            **_words(task, labels, apart[task, labels][0].groups),
+            "rows": _rows(apart[task, labels]),
+        }
         for task, labels in order
     ]
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from bench.records import Result, Score, Slices
 from bench.report import pictures
+from bench.report.age_picture import by_age
 from bench.report.scores import TASKS, Reading, readings
 from bench.report.tables import Row
 
@@ -26,6 +27,7 @@ def details(results: Sequence[Result], name: str, out: Path) -> Details:
         "slices": list(_slice_tables(found)),
         "folds": [row for reading in found for row in _fold_rows(reading)],
         "curve": pictures.cumulative(curves, name, out) if curves else None,
+        "by_age": by_age({label(r): r.scores["mae"] for r in found if r.task == "age"}, name, out),
         "calibration": [row for reading in found for row in _calibration_rows(reading)],
         "left_out": _left_out_rows(found),
     }

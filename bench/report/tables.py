@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.records import WHOLE, Case, Result, RunRecord
+from bench.records import WHOLE, Case, Latency, Point, Result, RunRecord
 from bench.report import speed
 from bench.report.speed import Bound, SpeedUp, bound_cell, speed_up_cell
 from bench.statistics import ENOUGH, LEAST_ROUNDS, median_interval, percentile
@@ -152,6 +152,12 @@ def _few_words(result: Result) -> str:
     case = result.case
     on = f", {case.dataset}:{case.split}" if case.dataset else f", batch {case.batch}"
     return f"{case.network}, {case.backend} on {case.device}{on}"
+
+
+def median_cell(latency: Latency | Point) -> str:
+    """Return p50 in ms with its interval."""
+    interval = median_interval(latency.times_ms, latency.by_round())
+    return f"{np.median(latency.times_ms):.2f} {interval_cell(interval)}"
 
 
 def interval_cell(interval: tuple[float, float] | None) -> str:

@@ -267,7 +267,7 @@ def test_the_published_table_stands_beside_ours_as_published(tmp_path, counts):
         cells = " *\\| *".join(re.escape(f"{v:.3f}") for v in shares)
         assert re.search(rf"\| {re.escape(label)} *\| *{cells} *\|", text)
     assert text.index("Predicted group in rows") < text.index("0.699") < text.index("## Published numbers")
-    assert {p.suffix for p in tmp_path.iterdir()} == {".md", ".json", ".jsonl", ".png"}
+    assert {p.suffix for p in tmp_path.iterdir()} == {".md", ".json", ".jsonl", ".png", ".svg"}
 
 
 def test_a_published_table_stands_beside_ours_only_where_the_groups_agree():
@@ -286,13 +286,35 @@ def test_a_published_table_of_a_network_that_was_not_measured_is_there_too(tmp_p
     assert "0.699" in text
 
 
+OURS = "measured here [95 %]"
+
+
 def test_what_was_measured_stands_beside_what_was_published(counts):
     ours = [scored(counts), scored(counts, "opencv"), scored(counts, network="levi-hassner-age@mean-image")]
     five = several("levi-hassner-age").model_copy(update={"scores": grouped("five", GROUPS5, 0.7)})
-    found = [r["measured here"] for r in claim_rows(["levi-hassner-age"], ours)]
-    assert found == ["43.8 % of 8 groups (own:all); 43.8 % of 8 groups (own:all, @mean-image)", "-"]
-    found = [r["measured here"] for r in claim_rows(["levi-hassner-age"], [five])]
-    assert found == ["70.0 % of 5 groups (own:all, five)", "95.0 % of 5 groups (own:all, five)"]
+    found = claim_rows(["levi-hassner-age"], ours)
+    assert [(r["network"], r[OURS], r["n"]) for r in found] == [
+        ("levi-hassner-age", "43.8 % [42.0, 45.5]", int(np.sum(counts))),
+        ("levi-hassner-age@mean-image", "43.8 % [42.0, 45.5]", int(np.sum(counts))),
+        ("levi-hassner-age", "-", "-"),
+    ]
+    found = claim_rows(["levi-hassner-age"], [five])
+    assert [r[OURS] for r in found] == ["70.0 % [10.0, 90.0]", "95.0 % [10.0, 99.0]"]
+
+
+def test_what_differs_from_a_published_number_has_columns_of_its_own(counts):
+    first, other = claim_rows(["levi-hassner-age"], [scored(counts, network="levi-hassner-age@over-sampled")])
+    assert first["images: theirs / ours"] == "Adience, the five official folds / own:all"
+    assert first["crop: theirs / ours"].startswith(
+        "five crops of 227x227 and their mirror images / the image as 256x256"
+    )
+    assert first["crop: theirs / ours"].endswith("ten views of it")
+    assert first["trained on: theirs / ours"] == "Adience / Adience, photographs from Flickr"
+    assert first["labels: theirs / ours"] == "not stated / by name, 8 groups"
+    assert other["images: theirs / ours"] == "Adience, the five official folds"  # one-off was not measured
+    (row, _) = claim_rows(["wide-resnet-16-8"], [several("wide-resnet-16-8")])
+    assert row["labels: theirs / ours"] == "apparent age / by name"
+    assert row["crop: theirs / ours"] == "not stated / the image times 1.4 as 64x64"
 
 
 def test_a_share_of_groups_is_held_against_a_published_one_of_the_same_groups_alone(monkeypatch):
@@ -300,7 +322,8 @@ def test_a_share_of_groups_is_held_against_a_published_one_of_the_same_groups_al
     claims = tuple(c.model_copy(update={"labels": GROUPS5}) for c in card.published if c.metric == "accuracy")
     monkeypatch.setattr("bench.report.scores.find_card", lambda name: card.model_copy(update={"published": claims}))
     (found,) = claim_rows(["levi-hassner-age"], [several("levi-hassner-age")])
-    assert found["measured here"] == "71.0 % of 5 groups (own:all, groups5)"
+    assert (found["network"], found[OURS]) == ("levi-hassner-age, groups5", "71.0 % [10.0, 90.0]")
+    assert found["labels: theirs / ours"] == "5 groups / by name, 5 groups"
 
 
 def test_a_share_of_groups_that_are_only_derived_is_not_held_against_a_published_one_without_groups(monkeypatch):
@@ -308,7 +331,7 @@ def test_a_share_of_groups_that_are_only_derived_is_not_held_against_a_published
     claims = tuple(c.model_copy(update={"labels": None}) for c in card.published if c.metric == "accuracy")
     monkeypatch.setattr("bench.report.scores.find_card", lambda name: card.model_copy(update={"published": claims}))
     result = several("levi-hassner-age").model_copy(update={"scores": grouped("age", AGE_GROUPS, 0.7, derived=True)})
-    assert [r["measured here"] for r in claim_rows(["levi-hassner-age"], [result])] == ["-"]
+    assert [r[OURS] for r in claim_rows(["levi-hassner-age"], [result])] == ["-"]
 
 
 def test_published_numbers_have_a_table_of_their_own():
