@@ -68,6 +68,7 @@ def costs(model: onnx.ModelProto, file_bytes: int) -> Costs:
         macc=counted.macc,
         run_bytes=sum(prod(tensor.dims) * _width(tensor.data_type) for tensor in constants) + 2 * one - two,
         face_bytes=two - one,
+        nodes=len(model.graph.node),
     )
 
 

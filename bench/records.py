@@ -311,6 +311,7 @@ class Costs(Record):
     macc: int
     run_bytes: int
     face_bytes: int
+    nodes: int | None = Field(default=None, exclude_if=_empty, description="of the graph; None in runs of before")
 
     def moved(self, batch: int) -> int:
         """Return the least bytes that a run of ``batch`` faces moves."""
@@ -348,7 +349,8 @@ class Limit(Record):
 class RunRecord(Record):
     """What stands over all results of a run: what was asked, where it ran, with which versions, how fast that is.
 
-    ``costs``: by network and precision.
+    ``costs``: by network and precision. ``inputs``: by network the sha256 of the tensors that its preprocessing makes
+    of a known picture (`bench.contract`); empty in runs of before it was kept.
     """
 
     schema_: int = Field(default=SCHEMA, alias="schema")
@@ -359,5 +361,6 @@ class RunRecord(Record):
     started: str
     models: dict[str, dict[str, str]] = {}
     costs: dict[str, dict[Precision, Costs]] = Field(default={}, exclude_if=_empty)
+    inputs: dict[str, str] = Field(default={}, exclude_if=_empty)
     limits: tuple[Limit, ...] = Field(default=(), exclude_if=_empty)
     notes: tuple[str, ...] = ()

@@ -96,7 +96,7 @@ def _run(request: Request, engine: Engine) -> int:
     record, kept = _record(request, networks), list[Result]()
     if before is not None:
         refuse_another(request.out, before, record)
-        known = {"models": {**before.models, **record.models}, "costs": {**before.costs, **record.costs}}
+        known = {key: {**getattr(before, key), **getattr(record, key)} for key in ("models", "costs", "inputs")}
         record = record.model_copy(update={"started": before.started, "limits": before.limits, **known})
         kept = standing(read_results(request.out), request.planned, request.splits)
     write_atomically(request.out / RUN, record.model_dump_json(by_alias=True, indent=1) + "\n")
@@ -275,7 +275,7 @@ def _missing(name: str, error: BadInput) -> Missing:
 
 
 def _record(request: Request, networks: Mapping[str, Network | Missing]) -> RunRecord:
-    models, looked = {}, tuple[str, ...]()
+    models, inputs, looked = {}, dict[str, str](), tuple[str, ...]()
     files: dict[str, dict[Precision, Path]] = {}
     for name, network in networks.items():
         if isinstance(network, Network):
@@ -283,6 +283,7 @@ def _record(request: Request, networks: Mapping[str, Network | Missing]) -> RunR
             variants = {f"onnx {precision}": sha256_of(path) for precision, path in network.variants.items()}
             models[name] = {"onnx": sha256_of(network.model), **variants, **sources}
             files[name] = {"fp32": network.model, **network.variants}
+            inputs[name] = network.spec.sha256 or contract.fingerprint(network.spec, network.mean_image)
             if network.faces is not None:
                 detector = network.faces.detector
                 models.setdefault(detector.network, {"onnx": detector.sha256})
@@ -297,6 +298,7 @@ def _record(request: Request, networks: Mapping[str, Network | Missing]) -> RunR
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         models=models,
         costs=costs,
+        inputs=inputs,
         notes=(*request.notes, *looked, *told, *_calibrations(networks), *uncounted),
     )
 

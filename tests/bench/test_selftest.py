@@ -214,11 +214,6 @@ def test_statistics_that_are_wrong_are_caught(monkeypatch, function, wrong, test
     assert [c.passed for c in distributions.checks(200) if test in c.test] == [False]
 
 
-def test_check_without_self_test_is_one_clear_line(capsys):
-    assert main(["check"]) == 2
-    assert capsys.readouterr().err == "error: check: say what to check; so far that is the ruler itself: --self-test\n"
-
-
 def test_without_onnx_runtime_it_is_not_usable_here(monkeypatch, capsys):
     monkeypatch.setattr(environments, "missing", lambda needs, _: list(needs))
     assert main(["check", "--self-test"]) == 3
