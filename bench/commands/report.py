@@ -13,7 +13,9 @@ HELP = "write the report of a run anew"
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Say what can be asked for."""
     parser.add_argument("dir", type=Path, metavar="DIR", help="the --out folder of a run")
-    parser.add_argument("--format", default="md", metavar="md,csv,json", help="which of md, csv, json (default: md)")
+    parser.add_argument(
+        "--format", default="md", metavar="md,html,csv,json", help="which of md, html, csv, json (default: md)"
+    )
     parser.add_argument(
         "--limit-ms", type=float, metavar="MS", help="answer with the most accurate whose median is within MS"
     )

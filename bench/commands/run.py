@@ -72,6 +72,6 @@ def command(arguments: argparse.Namespace) -> int:
 
     code = run(resolve(arguments, out))
     with uninterrupted():
-        (path,) = write(out, ["md"])
-    print(f"report: {path}")
+        paths = write(out, ["md", "html"])
+    print(f"report: {', '.join(map(str, paths))}")
     return code

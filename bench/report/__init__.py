@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.results import read_results, read_run, write_atomically
 from converters.errors import BadInput
 
-FORMATS = ("md", "csv", "json")
+FORMATS = ("md", "html", "csv", "json")
 
 
 def write(
@@ -20,16 +20,18 @@ def write(
     Raises BadInput for a folder without a run, an unknown format, a limit that is none, or a file that cannot be
     written.
     """
-    from bench.report import flat, markdown
+    from bench.report import flat, html, markdown
+    from bench.report.contents import contents
 
     wrong = [f for f in formats if f not in FORMATS]
     if wrong:
         raise BadInput(f"no report format {wrong[0]!r}; there are: {', '.join(FORMATS)}")
     run, results = read_run(out), read_results(out)
+    found = contents(run, results, out, limit_ms=limit_ms, max_mae=max_mae) if {"md", "html"} & set(formats) else {}
     written = []
     for name in formats:
-        if name == "md":
-            text = markdown.render(run, results, out, limit_ms=limit_ms, max_mae=max_mae)
+        if name in ("md", "html"):
+            text = {"md": markdown, "html": html}[name].render(found)
         else:
             text = flat.render(run, results, name)
         written.append(out / f"report.{name}")

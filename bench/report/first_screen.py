@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.report import front_picture
+from bench.report import front_chart, front_picture
 from bench.report.answer import Absent, Answer, Answers, Candidate, Choice, Estimate, Rival
 from bench.report.tables import Row
 from bench.statistics import ENOUGH
@@ -31,6 +32,7 @@ def sections(found: Answers, out: Path) -> list[dict[str, Any]]:
             "picture": front_picture.draw(
                 answer, out, found.limit_ms, found.max_mae, alone=alike[_images(answer)] == 1
             ),
+            "chart": partial(front_chart.draw, answer, found.limit_ms, found.max_mae),
             "front": _front_rows(answer),
             "candidates": _candidate_rows(answer),
             "absent": absent_rows(answer.absent),

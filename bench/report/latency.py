@@ -6,13 +6,14 @@ First which backend is the fastest for each network, and by how much over the or
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bench.records import Case, Result, RunRecord
-from bench.report import pictures
+from bench.report import bars, pictures
 from bench.report.candidates import latency_anchor
 from bench.report.speed import Bound, SpeedUp, bound_cell, bounds, speed_up_cell, speed_ups, timed
 from bench.report.tables import Row, latency_rows, median_cell, shared
@@ -46,6 +47,8 @@ def latency_parts(run: RunRecord, results: Sequence[Result], out: Path) -> list[
             **_tables(latency_rows(members, faster, limits)),
             "fastest": fastest_rows(members, [r for r in results if _is_beside(r, part)], faster, limits),
             "latency_picture": pictures.latency(members, out, _suffix(part) if several else ""),
+            "latency_chart": partial(bars.boxes, members),
+            "speed_chart": partial(bars.speed_ups, members, faster),
             "speed_picture": pictures.speed_ups(members, faster, out, _suffix(part) if several else ""),
             "beyond": _beyond(members, limits),
             "apart": any(r.case in faster and not faster[r.case].paired for r in members),

@@ -6,137 +6,49 @@ What is long and seldom asked for (confusion tables, files, warnings in full) is
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from bench.records import WHOLE, Result, RunRecord
-from bench.report import pictures, scenarios, stages
-from bench.report.agreement import agreement
-from bench.report.answer import answers
-from bench.report.apart import Paired, paired_verdicts
-from bench.report.candidates import Question, score_anchor
-from bench.report.claims import claim_rows, confusions, unmatched
-from bench.report.comparisons import networks, predicted, published_rows
-from bench.report.costs import kernel_rows, machine_rows, network_rows
-from bench.report.first_screen import sections
-from bench.report.latency import latency_parts
-from bench.report.scores import score_tables
-from bench.report.slices import details
-from bench.report.tables import Row, shared, unmeasured_rows, warned, where_rows
-
-TEMPLATE = Path(__file__).with_name("report.md.jinja")
-
-SETTINGS = ("device", "precision", "batch", "threads", "warnings")
-"""The columns that are said once where they are the same in every row."""
+from bench.report.contents import TEMPLATE, TEMPLATES, Contents
 
 
-def render(
-    run: RunRecord,
-    results: Sequence[Result],
-    out: Path,
-    *,
-    limit_ms: float | None = None,
-    max_mae: float | None = None,
-) -> str:
-    """Return the report, and write its pictures into ``out``. The limits are those of its answer (`answers`)."""
+def render(contents: Contents) -> str:
+    """Return the report as markdown."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATE.parent),
+        loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         autoescape=False,
     )
-    environment.filters["table"] = table
-    environment.filters["cell"] = cell
-    counted = Counter(result.status for result in results)
-    splits: dict[tuple[str | None, ...], list[Result]] = {}
-    for result in results:
-        if result.fingerprint is not None and result.case.kind == "accuracy":
-            key = (result.case.dataset, result.case.split, result.fingerprint.split_sha256, result.fingerprint.faces)
-            splits.setdefault(key, []).append(result)
-    alike = Counter((dataset, split) for dataset, split, *_ in splits)
-    accuracy = [_split(members, out, alone=alike[key[0], key[1]] == 1) for key, members in splits.items()]
-    found = answers(run, results, limit_ms=limit_ms, max_mae=max_mae, paired=_paired(accuracy))
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        run=run,
-        answers=sections(found, out),
-        unanswered=found.missing,
-        counted=", ".join(f"{counted[status]} {status}" for status in ("ok", "skipped", "failed")),
-        where=where_rows(run),
-        models=_models(run),
-        networks=network_rows(run),
-        machine=machine_rows(run),
-        kernels=kernel_rows(run),
-        latency=latency_parts(run, results, out),
-        threads=shared(scenarios.threads_rows(results), SETTINGS),
-        stages=shared(stages.stage_rows(results), SETTINGS),
-        stages_picture=stages.picture(results, out),
-        batches=shared(scenarios.batch_rows(results), SETTINGS),
-        batches_picture=scenarios.picture(results, out),
-        offline=shared(scenarios.offline_rows(results), SETTINGS),
-        server=shared(scenarios.server_rows(results), SETTINGS),
-        splits=accuracy,
-        claims=claim_rows(run.config.networks, results),
-        unmatched=unmatched(run.config.networks, [table for split in accuracy for table in split["confusions"]]),
-        warned=warned(results),
-        unmeasured=unmeasured_rows(results),
-    )
+    environment.filters.update(table=table, cards=table, cell=cell)
+    environment.globals.update(figure=figure, heat_maps=heat_maps)
+    return environment.get_template(TEMPLATE).render(contents)
 
 
-def _paired(splits: Sequence[Mapping[str, Any]]) -> dict[Question, Paired]:
-    """Return the verdicts of all comparisons face by face that were made for the report."""
-    found: dict[Question, Paired] = {}
-    for split in splits:
-        for section in split["networks"]:
-            found |= paired_verdicts(split["images"], section["compared"])
-    return found
+def table(rows: Iterable[Mapping[str, Any]], settings: str = "", title: str = "") -> str:
+    """Return rows, which share their keys, as a markdown table; the keys are its header.
 
-
-def _split(members: Sequence[Result], out: Path, *, alone: bool) -> dict[str, Any]:
-    """Return all there is to say of one split; ``alone``: no other one has its name, which pictures are called by."""
-    fingerprint, case = members[0].fingerprint, members[0].case
-    assert fingerprint is not None
-    found = "" if fingerprint.faces == WHOLE else f", faces {fingerprint.faces}"
-    images = str(case.dataset), str(case.split), fingerprint.split_sha256, fingerprint.faces
-    tables = [
-        {**table, "anchor": score_anchor(Question(*images, table["task"], table["labels"]))}
-        for table in score_tables(members)
-    ]
-    for one in tables:
-        one["settings"], one["rows"] = shared(one["rows"], SETTINGS)
-    file = f"{case.dataset}-{case.split}" + ("" if alone else f"-{fingerprint.split_sha256[:8]}-{fingerprint.faces}")
-    confused, said = confusions(members), predicted(members, out)
-    return {
-        "name": f"{case.dataset}:{case.split}{found}",
-        "images": images,
-        "fingerprint": fingerprint,
-        "tables": tables,
-        "details": details(members, file, out),
-        "agreement": agreement(said),
-        "networks": networks(said),
-        "published": published_rows(members),
-        "confusions": [{**t, "picture": pictures.confusion(t, file, out)} for t in confused],
-    }
-
-
-def _models(run: RunRecord) -> list[Row]:
-    """Return each ONNX file once: the input variants of a network share theirs."""
-    names: dict[str, list[str]] = {}
-    for name, files in run.models.items():
-        names.setdefault(files["onnx"], []).append(name)
-    return [{"network": ", ".join(of), "sha256 of the ONNX file": f"`{onnx[:16]}`"} for onnx, of in names.items()]
-
-
-def table(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Return rows, which share their keys, as a markdown table; the keys are its header."""
+    ``settings``: what is the same in all rows, and stands above the table. ``title``: what the heading says of it.
+    """
     from tabulate import tabulate
 
     escaped = [{key: cell(value) for key, value in row.items()} for row in rows]
-    return tabulate(escaped, headers="keys", tablefmt="github", disable_numparse=True)
+    text = tabulate(escaped, headers="keys", tablefmt="github", disable_numparse=True)
+    return f"All rows: {settings}.\n\n{text}" if settings else text
+
+
+def figure(caption: str, picture: str | None, chart: object = None) -> str:
+    """Return a picture that lies beside the report, if there is one. Markdown has no charts."""
+    return f"![{caption}]({picture})" if picture else ""
+
+
+def heat_maps(caption: str, picture: str | None, tables: Sequence[tuple[str, list[Mapping[str, Any]]]]) -> str:
+    """Return tables of shares, each below its text, and the picture of them."""
+    parts = [f"{said.strip()}\n\n{table(rows)}" for said, rows in tables]
+    return "\n\n".join([*parts, *([figure(caption, picture)] if picture else [])])
 
 
 def cell(value: Any) -> str:

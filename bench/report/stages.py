@@ -68,17 +68,23 @@ def stage_rows(results: Sequence[Result]) -> list[Row]:
     return rows
 
 
-def picture(results: Sequence[Result], out: Path) -> str | None:
-    """Draw the shares of each network's fastest case as stacked bars, its ms beside it; return the file's name, if any.
-
-    Networks differ by a factor of hundreds, so the bars are shares of the whole.
-    """
+def fastest_stages(results: Sequence[Result]) -> dict[str, tuple[Result, dict[str, float]]]:
+    """Return each network's fastest case with its stages in ms an image."""
     fastest: dict[str, tuple[Result, dict[str, float]]] = {}
     for result in results:
         medians = stages_ms(result)
         before = fastest.get(result.case.network)
         if medians and (before is None or sum(medians.values()) < sum(before[1].values())):
             fastest[result.case.network] = result, medians
+    return fastest
+
+
+def picture(results: Sequence[Result], out: Path) -> str | None:
+    """Draw the shares of each network's fastest case as stacked bars, its ms beside it; return the file's name, if any.
+
+    Networks differ by a factor of hundreds, so the bars are shares of the whole.
+    """
+    fastest = fastest_stages(results)
     if not fastest:
         return None
     there = [stage for stage in STAGES if any(stage in medians for _, medians in fastest.values())]

@@ -53,7 +53,7 @@ def test_a_run_leaves_every_planned_case_with_its_proof(tiny_zoo, tmp_path, caps
         assert sum(result.placement.values()) > 0
     pictures = {f"latency-batch-{batch}-threads-1" for batch in (1, 3)} | {"stages", "accuracy-latency-gender-csv-all"}
     drawn = {f"{name}.{form}" for name in pictures for form in ("png", "svg")}
-    files = {"run.json", RESULTS, "report.md", "predictions", *drawn}
+    files = {"run.json", RESULTS, "report.md", "report.html", "predictions", *drawn}
     assert {p.name for p in out.iterdir()} == files
     assert f"report: {out / 'report.md'}" in capsys.readouterr().out
     run = read_run(out)
