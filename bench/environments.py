@@ -21,6 +21,9 @@ from zoo.store import home
 COMPLETE = ".complete"
 """The mark: a file in an environment, written after everything else."""
 
+PINNED = "=="
+"""In the name of an environment of one version of a package, which ``bench ab`` made to compare that version."""
+
 OWN = "own"
 """What a person is told of the harness's own environment."""
 
@@ -47,11 +50,12 @@ def made() -> dict[str, Path]:
 def find(needs: Sequence[str]) -> Path | None:
     """Return the interpreter of the first environment that has ``needs``: the harness's own, then by name.
 
-    None where none has them.
+    None where none has them. One that was made for a single version of a package (`PINNED`) is never chosen by itself.
     """
     if not missing(needs, sys.path):
         return Path(sys.executable)
-    return next((python_of(path) for path in made().values() if not missing(needs, _site_packages(path))), None)
+    shared = (path for name, path in made().items() if PINNED not in name)
+    return next((python_of(path) for path in shared if not missing(needs, _site_packages(path))), None)
 
 
 def called(python: Path) -> str:

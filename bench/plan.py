@@ -49,7 +49,7 @@ def plan(
         if case.backend in readers:
             skip = _unsourced(case, card, readers[case.backend]) or skip
         if skip is None and case.kind == "accuracy":
-            skip = _unscored(card, next(s for s in splits if _is(s, case)))
+            skip = unscored(card, next(s for s in splits if _is(s, case)))
         if skip is None and case.kind == "latency" and case.dataset is not None:
             skip = _featured(next(s for s in splits if _is(s, case))) or _viewed(card.networks()[name])
         planned.append(Planned(case, skip))
@@ -97,7 +97,8 @@ def _is(split: Split, case: Case) -> bool:
     return (split.dataset, split.split) == (case.dataset, case.split)
 
 
-def _unscored(card: Card, split: Split) -> str | None:
+def unscored(card: Card, split: Split) -> str | None:
+    """Say why a network is not scored on a split; None where it is."""
     if card.seeded:
         return "its weights are random (seeded): nobody has published any, so there is no accuracy to measure"
     if not card.heads:

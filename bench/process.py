@@ -147,10 +147,12 @@ def open_worker(
     *,
     python: Path | None = None,
     options: Mapping[str, str] | None = None,
+    packages: Path = PACKAGES,
 ) -> Iterator[WorkerProcess]:
     """Start a worker pinned to as many CPUs as it has threads; end it when the block ends.
 
-    ``timeout``: seconds for each request; ``python``: another environment's interpreter; ``options``: the backend's.
+    ``timeout``: seconds for each request; ``python``: another environment's interpreter; ``options``: the backend's;
+    ``packages``: the folder of another revision of our packages, whose `bench.wire.PROTOCOL` has to be ours.
     """
     ours, theirs = Pipe()
     cpus = usable_cpus()[:threads]
@@ -160,7 +162,7 @@ def open_worker(
         environment.pop("PYTHONPATH", None)
     errors = tempfile.TemporaryFile()  # noqa: SIM115 - the worker's end closes it
     process = subprocess.Popen(
-        [str(python or sys.executable), "-P", "-c", BOOT, str(theirs.fileno()), json.dumps(spec), str(PACKAGES)],
+        [str(python or sys.executable), "-P", "-c", BOOT, str(theirs.fileno()), json.dumps(spec), str(packages)],
         pass_fds=[theirs.fileno()],
         env=environment,
         stdin=subprocess.DEVNULL,

@@ -15,6 +15,10 @@ import numpy as np
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
+PROTOCOL = 1
+"""What a worker can be asked, and how: raised with every change of that, here or in `bench.worker`. A worker of another
+revision is only talked to where this is the same; `bench ab` reads it out of this file."""
+
 
 def send(
     pipe: Connection, message: Mapping[str, Any], arrays: Mapping[str, np.ndarray[Any, Any]] | None = None

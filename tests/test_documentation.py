@@ -21,7 +21,9 @@ PARSERS = {"bench": bench.cli._parser, "converters": converters.__main__._parser
 COMMANDS = {"bench": bench.cli.main, "zoo": zoo.__main__.main}
 
 
-NOT_COMMANDS = ("diff", "python")
+NOT_COMMANDS = ("diff", "python", "yaml")
+
+OF_PYTEST = re.findall(r"\"(--agebench[a-z-]*)\"", (ROOT / "bench" / "pytest_plugin.py").read_text(encoding="utf-8"))
 
 
 def documented():
@@ -48,6 +50,9 @@ def test_the_command_exists(words):
         assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
         return
     assert words[:2] == ["python", "-m"]
+    if words[2] == "pytest":
+        assert {word.partition("=")[0] for word in words if word.startswith("--agebench")} <= set(OF_PYTEST)
+        return
     PARSERS[words[2]]().parse_args(words[3:])
 
 
