@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.mistakes import mistakes
 from bench.preprocess import Image, Tensor, prepare_views
 from converters.errors import BadInput
 from zoo.fields import InputSpec
@@ -55,9 +56,20 @@ def check(model: Path, name: str, spec: InputSpec, mean_image: Tensor | None = N
         if field not in WITHOUT and wanted != given:
             raise OtherInput(f"{name}: {field} is {given}, and {model.name} was made for {field} = {wanted}")
     if spec.sha256 is not None and fingerprint(spec, mean_image) != spec.sha256:
-        import cv2
+        raise OtherInput(f"{name}: {_suspect(spec, mean_image)}; its scores would not be comparable")
 
-        raise OtherInput(
-            f"{name}: resize: OpenCV {cv2.__version__} makes other tensors of the known picture than the card's "
-            f"sha256 {spec.sha256[:16]} stands for; its scores would not be comparable"
-        )
+
+def _suspect(spec: InputSpec, mean_image: Tensor | None) -> str:
+    """Return what makes other tensors than the sha256 of a card stands for: a field, as far as the usual ones go."""
+    assert spec.sha256 is not None
+    of = f"the card's sha256 {spec.sha256[:16]}"
+    for _, other in mistakes(spec, mean_image):
+        if fingerprint(other, mean_image if other.mean_image else None) == spec.sha256:
+            fields = [f for f in InputSpec.model_fields if getattr(other, f) != getattr(spec, f)]
+            return " and ".join(f"{f} is {getattr(spec, f)}, and {of} stands for {getattr(other, f)}" for f in fields)
+    import cv2
+
+    return (
+        f"the known picture becomes other tensors than those {of} stands for: "
+        f"a field of the card was changed, or OpenCV {cv2.__version__} resizes otherwise"
+    )

@@ -1,40 +1,25 @@
 """The mistakes that are usually made in feeding a network.
 
-They are changes of its input spec, so each is fed by the very code that feeds it rightly; handing over NHWC bytes as
-NCHW is the one that no spec can say.
+They are changes of its input spec: what makes each of them is the very code that feeds the network rightly.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import product
 from typing import Any
 
-import numpy as np
-
-from bench import accuracy
-from bench.accuracy import Network
-from bench.inference import Feeder
 from bench.preprocess import Tensor
 from zoo.fields import InputSpec
 
-RIGHT = "as its card says"
 SHARES = (1.0, 1.4, 1.8)
 """A margin of 0, 0.2 and 0.4 of the face's side all round."""
 
 
-def feeders(network: Network) -> Iterator[tuple[str, Feeder]]:
-    """Yield the right way of feeding a network, then each usual mistake by its name, as far as it can be made."""
-    right = accuracy.feeder(network)
-    spec, mean_image = network.spec, network.mean_image
-    yield RIGHT, right
-    for name, changes in _changes(spec, mean_image):
-        changed = spec.model_copy(update=changes)
-        yield name, replace(right, spec=changed, mean_image=mean_image if changed.mean_image else None)
-    for name, changes in _two_at_once(spec):
-        yield name, replace(right, spec=spec.model_copy(update=changes))
-    yield "NHWC handed over as NCHW", replace(right, after=_interleaved)
+def mistakes(spec: InputSpec, mean_image: Tensor | None) -> Iterator[tuple[str, InputSpec]]:
+    """Yield each usual mistake in feeding ``spec`` that can be made, by its name, then the two most usual together."""
+    for name, changes in (*_changes(spec, mean_image), *_two_at_once(spec)):
+        yield name, spec.model_copy(update=changes)
 
 
 def _changes(spec: InputSpec, mean_image: Tensor | None) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -49,9 +34,13 @@ def _changes(spec: InputSpec, mean_image: Tensor | None) -> Iterator[tuple[str, 
     else:
         yield "not scaled", {"scale": 1.0}
     yield from _margins(spec)
-    for kernel in ("nearest", "area", "cubic"):
-        yield f"resized by {kernel} instead of {spec.kernel}", {"kernel": kernel}
-    yield "resized by Pillow instead of OpenCV", {"resizer": "pillow"}
+    for kernel in ("nearest", "linear", "area", "cubic"):
+        if kernel != spec.kernel and not (spec.resizer == "pillow" and kernel == "area"):  # which Pillow does not have
+            yield f"resized by {kernel} instead of {spec.kernel}", {"kernel": kernel}
+    if spec.resizer == "pillow":
+        yield "resized by OpenCV instead of Pillow", {"resizer": "opencv"}
+    elif spec.kernel != "area":
+        yield "resized by Pillow instead of OpenCV", {"resizer": "pillow"}
 
 
 def _colours(spec: InputSpec) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -71,8 +60,3 @@ def _two_at_once(spec: InputSpec) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the two that are made most, colours and margin, together."""
     for (colours, first), (margin, second) in product(_colours(spec), _margins(spec)):
         yield f"{colours}, {margin}", {**first, **second}
-
-
-def _interleaved(tensor: Tensor) -> Tensor:
-    """Return what a network sees of (V, C, H, W) when the bytes of (V, H, W, C) are handed over in that shape."""
-    return np.ascontiguousarray(tensor.transpose(0, 2, 3, 1)).reshape(tensor.shape)

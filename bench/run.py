@@ -270,8 +270,9 @@ def _missing(name: str, error: BadInput) -> Missing:
     if isinstance(error, Unreachable):
         print(f"{name} is skipped: {error}", file=sys.stderr)
         return Missing("skipped", str(error))
-    print(f"error: {name}: {error}", file=sys.stderr)
-    return Missing("failed", str(error))
+    why = str(error).removeprefix(f"{name}: ")
+    print(f"error: {name}: {why}", file=sys.stderr)
+    return Missing("failed", why)
 
 
 def _record(request: Request, networks: Mapping[str, Network | Missing]) -> RunRecord:

@@ -7,27 +7,28 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench import datasets, devices
+from bench import accuracy, datasets, devices
 from bench.accuracy import Network
 from bench.backends import ANY
 from bench.columns import Column, columns
 from bench.differences import MARGIN, Difference, Verdict, holm, of_shares, of_years, verdict
 from bench.heads import decode
 from bench.host import usable_cpus
-from bench.inference import Predicted, predict
+from bench.inference import Feeder, Predicted, predict
 from bench.intervals import Subjects, subjects_of
 from bench.metrics import scores
-from bench.mistakes import feeders
+from bench.mistakes import mistakes
 from bench.parity import first_run
 from bench.plan import accuracy_batch
+from bench.preprocess import Tensor
 from bench.process import WorkerFailed, open_worker
 from bench.records import Case, Score
 from bench.run import Missing, network_of
@@ -36,6 +37,7 @@ from converters.errors import BadInput
 from zoo.card import Card, find_card
 from zoo.store import mirror_folder
 
+RIGHT = "as its card says"
 KEY_METRICS = (("age", "mae"), ("age_group", "accuracy"), ("gender", "accuracy"))
 
 
@@ -60,6 +62,20 @@ class Change:
     difference: Difference
     p: float
     verdict: Verdict
+
+
+def feeders(network: Network) -> Iterator[tuple[str, Feeder]]:
+    """Yield the right way of feeding a network, then each usual mistake by its name, as far as it can be made."""
+    right = accuracy.feeder(network)
+    yield RIGHT, right
+    for name, spec in mistakes(network.spec, network.mean_image):
+        yield name, replace(right, spec=spec, mean_image=network.mean_image if spec.mean_image else None)
+    yield "NHWC handed over as NCHW", replace(right, after=_interleaved)
+
+
+def _interleaved(tensor: Tensor) -> Tensor:
+    """Return what a network sees of (V, C, H, W) when the bytes of (V, H, W, C) are handed over in that shape."""
+    return np.ascontiguousarray(tensor.transpose(0, 2, 3, 1)).reshape(tensor.shape)
 
 
 def measure(network: Network, split: Split, backend: str, tell: Callable[[str], Any]) -> list[Fed]:

@@ -97,8 +97,28 @@ def test_code_that_makes_other_tensors_of_the_same_spec_is_refused(tmp_path, mon
     model = model_of(tmp_path, given)
     check(model, "net", given)
     monkeypatch.setattr(contract, "known_picture", lambda: known_picture()[::-1])
-    with pytest.raises(OtherInput, match=r"net: resize: OpenCV .* makes other tensors"):
+    with pytest.raises(OtherInput, match=r"becomes other tensors .*, or OpenCV [0-9.]+ resizes otherwise"):
         check(model, "net", given)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"channels": "RGB"}, "channels is RGB, and the card's sha256 [0-9a-f]{16} stands for BGR; its scores"),
+        ({"channels": "RGB", "share": 1.4}, "share is 1.4, and .* stands for 1.0 and channels is RGB, and .* for BGR;"),
+        ({"resizer": "pillow"}, "resizer is pillow, and .* stands for opencv"),
+        (
+            {"resizer": "pillow", "kernel": "cubic", "scale": 3},
+            "the known picture becomes other tensors .*: a field of the card was changed",
+        ),
+    ],
+)
+def test_a_card_that_was_changed_is_refused_and_the_field_named(tmp_path, changes, told):
+    """The model was built anew from the changed card, so that only the sha256 remembers."""
+    right = spec(resize=(13, 9))
+    changed = right.model_copy(update={**changes, "sha256": fingerprint(right)})
+    with pytest.raises(OtherInput, match=told):
+        check(model_of(tmp_path, changed), "net", changed)
 
 
 def test_a_model_that_says_nothing_is_refused(tmp_path):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from bench import mistakes, whatif
+from bench import whatif
 from bench.cli import main
 from bench.columns import Column
 from bench.contract import known_picture
@@ -21,7 +21,7 @@ from zoo.fields import InputSpec
 
 
 def tensors(network):
-    return {name: feeder.tensors(known_picture())["data"] for name, feeder in mistakes.feeders(network)}
+    return {name: feeder.tensors(known_picture())["data"] for name, feeder in whatif.feeders(network)}
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def tiny(tiny_zoo):
 
 def test_each_mistake_is_what_it_says(tiny):
     made = tensors(tiny)
-    right = made.pop(mistakes.RIGHT)
+    right = made.pop(whatif.RIGHT)
     assert list(made) == [
         "RGB instead of BGR",
         "mean not subtracted",
@@ -62,15 +62,15 @@ def test_a_mean_image_becomes_the_mean_of_each_channel(tiny):
     made = tensors(replace(tiny, spec=given, mean_image=mean))
     whole = tensors(replace(tiny, spec=given.model_copy(update={"mean_image": None}), mean_image=None))
     flat = made["each channel's mean instead of the mean image"]
-    assert_allclose(flat, whole[mistakes.RIGHT] - mean.mean(axis=(1, 2))[:, None, None] / 2, atol=1e-3)
-    assert_allclose(made["mean not subtracted"], whole[mistakes.RIGHT], atol=1e-4)
-    assert_allclose(made["not scaled"], made[mistakes.RIGHT] * 2, atol=1e-4)
+    assert_allclose(flat, whole[whatif.RIGHT] - mean.mean(axis=(1, 2))[:, None, None] / 2, atol=1e-3)
+    assert_allclose(made["mean not subtracted"], whole[whatif.RIGHT], atol=1e-4)
+    assert_allclose(made["not scaled"], made[whatif.RIGHT] * 2, atol=1e-4)
 
 
 def test_crops_move_with_the_margin(tiny):
     crops = ({"name": "near", "share": 0.7},)
     given = InputSpec(name="data", share=1.4, crops=crops, size=(11, 7), resize=(11, 7), channels="GRAY")
-    found = dict(mistakes.feeders(replace(tiny, spec=given)))
+    found = dict(whatif.feeders(replace(tiny, spec=given)))
     assert found["margin 0 instead of 0.2"].spec.crops[0].share == pytest.approx(0.5)
     assert not any("instead of GRAY" in name for name in found)
 
@@ -85,16 +85,16 @@ def test_the_table_has_every_way_with_its_change(tiny_zoo, capsys):
     from bench.results import read_results
 
     (measured,) = read_results(tiny_zoo.home / "out")
-    assert values[mistakes.RIGHT] == measured.scores[0].value
+    assert values[whatif.RIGHT] == measured.scores[0].value
     assert len(set(values.values())) > 1
     capsys.readouterr()
     assert main(["whatif", "tiny", "--data", f"csv={tiny_zoo.faces}"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3 + len(values)
-    change = values["mean not subtracted"] - values[mistakes.RIGHT]
+    change = values["mean not subtracted"] - values[whatif.RIGHT]
     assert any("mean not subtracted" in line and f"{change:+.3f} [" in line for line in lines)
     changes = {way["fed"]: way["changes"] for way in told["ways"]}
-    assert changes[mistakes.RIGHT] == []
+    assert changes[whatif.RIGHT] == []
     assert changes["mean not subtracted"][0]["value"] == pytest.approx(change)
 
 
@@ -102,7 +102,7 @@ def test_changes_are_judged_by_pairs():
     """A year more for every face is found for certain, where the two means' own intervals would overlap."""
     errors = np.random.default_rng(5).gamma(2, 5, 211)
     samples = tuple(Sample(f"{n}.png", Path(f"{n}.png"), 30.0, None) for n in range(211))
-    ways = {mistakes.RIGHT: errors, "one more": errors + 1, "the same": errors, "a little": errors + 0.01}
+    ways = {whatif.RIGHT: errors, "one more": errors + 1, "the same": errors, "a little": errors + 0.01}
     fed = [
         whatif.Fed(name, (), {("age", "age", "mae"): Column("age", "mae", np.arange(211), values)}, samples)
         for name, values in ways.items()
