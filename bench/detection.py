@@ -157,7 +157,7 @@ def _yunet(model: Path) -> Find:
     """Load YuNet into OpenCV's own decoder of its outputs, which takes photos of any size."""
     import cv2
 
-    with _quiet():
+    with quiet():
         detector: Any = cv2.FaceDetectorYN.create(
             str(model), "", (LONGEST, LONGEST), YUNET_CONFIDENCE, YUNET_OVERLAP, YUNET_KEPT
         )
@@ -183,7 +183,7 @@ def _ssd(model: Path) -> Find:
     import cv2
 
     spec = find_card("res10-ssd-face").input[0]
-    with _quiet():
+    with quiet():
         session = opencv.load(model, "cpu", cv2.getNumThreads())
 
     def find(image: Image) -> list[Face]:
@@ -197,7 +197,7 @@ def _ssd(model: Path) -> Find:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep OpenCV 5 from saying that its new engine has no targets to choose from."""
     import cv2
 

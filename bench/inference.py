@@ -157,11 +157,20 @@ def _of_face(feeder: Feeder, sample: Sample, data: bytes) -> Feeds:
 
 
 def _inferred(worker: WorkerProcess, feeder: Feeder, prepared: _Prepared, batch: int, before: int) -> Feeds:
-    """Return the outputs of each image of a batch; ``before``: images so far. Raises WorkerFailed."""
-    _, outputs = worker.ask("predict", prepared.feeds)
+    outputs = infer(worker, feeder, prepared.feeds, batch, before)
+    return {name: output[: len(prepared.read)] for name, output in outputs.items()}
+
+
+def infer(worker: WorkerProcess, feeder: Feeder, feeds: Feeds, batch: int, before: int = 0) -> Feeds:
+    """Return the outputs (images, ..) of a batch of tensors, of several views of an image their mean.
+
+    ``before``: images so far, for the error. Raises WorkerFailed for an output that is missing, of another size, or not
+    finite.
+    """
+    _, outputs = worker.ask("predict", feeds)
     images = batch // views(feeder.spec)
     found = {name: _checked(name, outputs.get(name), batch, before) for name in feeder.outputs}
-    return {name: _averaged(output, images)[: len(prepared.read)] for name, output in found.items()}
+    return {name: _averaged(output, images) for name, output in found.items()}
 
 
 def _averaged(output: Array, images: int) -> Array:

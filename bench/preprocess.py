@@ -153,6 +153,8 @@ def _middle(image: Image, box: Box | None, share: float, border: str) -> Image:
     height, width = image.shape[:2]
     beyond = [max(0, -top), max(0, bottom - height), max(0, -left), max(0, right - width)]
     inside = image[max(0, top) : bottom, max(0, left) : right]
+    if not inside.size:
+        raise Unreadable(f"of a face this small the middle {share:g} of its sides is no pixel")
     if not any(beyond):
         return inside
     above, below, before, behind = beyond

@@ -77,20 +77,27 @@ class ResultsFile:
 
     def add(self, results: Sequence[Result]) -> None:
         """Append a line each and flush them to the disk. Raises BadInput when they cannot be written whole."""
-        data = "".join(result.line() + "\n" for result in results).encode()
-        size = self.path.stat().st_size
-        try:
-            with self.path.open("ab", buffering=0) as file:
-                written = 0
-                while written < len(data):
-                    written += file.write(data[written:])
-                os.fsync(file.fileno())
-        except OSError as error:
-            os.truncate(self.path, size)
-            raise BadInput(f"{self.path}: cannot be written: {error.strerror}; {_rescue(data)}") from error
-        except BaseException:  # Ctrl-C in the middle of a line
-            os.truncate(self.path, size)
-            raise
+        append(self.path, "".join(result.line() + "\n" for result in results).encode())
+
+
+def append(path: Path, data: bytes) -> None:
+    """Append whole lines to a file that is there and flush them to the disk: all of them, or none.
+
+    Raises BadInput when they cannot be written, and says where they are instead.
+    """
+    size = path.stat().st_size
+    try:
+        with path.open("ab", buffering=0) as file:
+            written = 0
+            while written < len(data):
+                written += file.write(data[written:])
+            os.fsync(file.fileno())
+    except OSError as error:
+        os.truncate(path, size)
+        raise BadInput(f"{path}: cannot be written: {error.strerror}; {_rescue(data)}") from error
+    except BaseException:  # Ctrl-C in the middle of a line
+        os.truncate(path, size)
+        raise
 
 
 def _rescue(data: bytes) -> str:

@@ -91,8 +91,8 @@ def _run(request: Request, engine: Engine) -> int:
     if before is not None:
         refuse_another(request.out, before, _record(request, {}))
     faces = detection.opened(request.config.faces, request.mirror)
-    found = _networks(request.cards, request.mirror, request.config.precisions)
-    networks = {name: _seen_by(faces, network) for name, network in found.items()}
+    found = networks_of(request.cards, request.mirror, request.config.precisions)
+    networks = {name: seen_by(faces, network) for name, network in found.items()}
     record, kept = _record(request, networks), list[Result]()
     if before is not None:
         refuse_another(request.out, before, record)
@@ -213,7 +213,7 @@ def _unbuilt(case: Case) -> str:
     return f"no {case.precision} variant of {name} is built; python -m zoo build {name} --precision {case.precision}"
 
 
-def _networks(
+def networks_of(
     cards: Mapping[str, Card], mirror: Path | None, precisions: Sequence[Precision]
 ) -> dict[str, Network | Missing]:
     """Fetch and build every graph, several at a time; return each network, or why there is none."""
@@ -231,7 +231,7 @@ def _networks(
     return {name: _network(name, card, models[card.name], mirror, variants[card.name]) for name, card in cards.items()}
 
 
-def _seen_by(faces: Faces | None, network: Network | Missing) -> Network | Missing:
+def seen_by(faces: Faces | None, network: Network | Missing) -> Network | Missing:
     """Let ``faces`` find a network's faces: its spec then says box, and takes its margin from the photograph."""
     if faces is None or isinstance(network, Missing):
         return network
@@ -241,7 +241,7 @@ def _seen_by(faces: Faces | None, network: Network | Missing) -> Network | Missi
 
 def network_of(name: str, card: Card, mirror: Path | None) -> Network | Missing:
     """Fetch and build one network, or say why there is none."""
-    return _networks({name: card}, mirror, ("fp32",))[name]
+    return networks_of({name: card}, mirror, ("fp32",))[name]
 
 
 def _network(

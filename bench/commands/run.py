@@ -56,6 +56,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-cache", action="store_true", help="score every image anew, whatever an earlier run found")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: runs/<date and time>")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out: what is ok there is kept")
+    parser.add_argument("--history", type=Path, metavar="FILE", help="keep the run in this file too: bench history")
     parser.add_argument("--mirror", type=Path, metavar="DIR", help="look here for weights first (or $ZOO_MIRROR)")
     parser.add_argument(
         "--timeout", type=float, default=300, metavar="S", help="give up on a worker after S silent seconds"
@@ -65,13 +66,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def command(arguments: argparse.Namespace) -> int:
     """Run it. Returns the exit code."""
     out = arguments.out or Path("runs") / datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+    from bench.history import file as history
     from bench.report import write
     from bench.request import resolve
     from bench.run import run
     from bench.stopping import uninterrupted
 
+    if arguments.history is not None:
+        history.check(arguments.history)
     code = run(resolve(arguments, out))
     with uninterrupted():
         paths = write(out, ["md", "html"])
+        if arguments.history is not None:
+            print(f"history: {arguments.history}: {history.add(arguments.history, out)}")
     print(f"report: {', '.join(map(str, paths))}")
     return code

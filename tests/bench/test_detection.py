@@ -409,8 +409,8 @@ def test_prepared_tensors_are_those_of_the_box_alone(network):
 def test_a_network_whose_faces_are_found_takes_its_margin_from_the_photo(network):
     faces, _ = stub(by_first_pixel)
     repeated = replace(network, spec=network.spec.model_copy(update={"border": "repeat"}))
-    seen = running._seen_by(faces, repeated)
+    seen = running.seen_by(faces, repeated)
     assert (seen.spec.face, seen.spec.border, seen.faces) == ("box", "photo", faces)
-    assert running._seen_by(None, repeated) == repeated
+    assert running.seen_by(None, repeated) == repeated
     missing = running.Missing("skipped", "out of reach")
-    assert running._seen_by(faces, missing) == missing
+    assert running.seen_by(faces, missing) == missing
