@@ -21,7 +21,7 @@ PARSERS = {"bench": bench.cli._parser, "converters": converters.__main__._parser
 COMMANDS = {"bench": bench.cli.main, "zoo": zoo.__main__.main}
 
 
-NOT_COMMANDS = ("diff", "python", "yaml")
+NOT_COMMANDS = ("console", "diff", "python", "yaml")
 
 OF_PYTEST = re.findall(r"\"(--agebench[a-z-]*)\"", (ROOT / "bench" / "pytest_plugin.py").read_text(encoding="utf-8"))
 
