@@ -47,23 +47,39 @@ def among(subjects: Subjects | None, faces: Array) -> Subjects | None:
 
 
 def share(hits: Array, subjects: Subjects | None = None) -> tuple[float, Interval]:
-    """Return the share of true values (N,) and its 95 % interval: Wilson's, or by subject from the bootstrap."""
-    if subjects is not None:
-        return mean(hits.astype(np.float64), subjects)
+    """Return the share of true values (N,) and its 95 % interval: Wilson's, or by subject from the bootstrap.
+
+    By subject it is never narrower than that of independent faces: two people who happen to be alike, or one alone,
+    would seem to leave nothing to chance.
+    """
     from scipy.stats import binomtest
 
-    interval = binomtest(int(hits.sum()), len(hits)).proportion_ci(method="wilson")
-    return float(hits.mean()), (float(interval.low), float(interval.high))
+    found = binomtest(int(hits.sum()), len(hits)).proportion_ci(method="wilson")
+    interval = float(found.low), float(found.high)
+    if subjects is not None:
+        interval = _wider(interval, _bootstrap(hits.astype(np.float64), subjects))
+    return float(hits.mean()), interval
 
 
 def mean(values: Array, subjects: Subjects | None = None) -> tuple[float, Interval]:
-    """Return the mean of ``values`` (N,) and its 95 % percentile bootstrap interval."""
-    value = float(values.mean())
+    """Return the mean of ``values`` (N,) and its 95 % percentile bootstrap interval, never narrower by subject."""
+    interval = _bootstrap(values, None)
+    if subjects is not None:
+        interval = _wider(interval, _bootstrap(values, subjects))
+    return float(values.mean()), interval
+
+
+def _wider(one: Interval, other: Interval) -> Interval:
+    return min(one[0], other[0]), max(one[1], other[1])
+
+
+def _bootstrap(values: Array, subjects: Subjects | None) -> Interval:
     if len(values) < 2 or np.ptp(values) == 0:
-        return value, (value, value)
+        value = float(values.mean())
+        return value, value
     draws = resampled(values[:, None], subjects)[:, 0]
     low, high = np.quantile(draws, expanded(0.05, len(values) if subjects is None else subjects.count))
-    return value, (float(low), float(high))
+    return float(low), float(high)
 
 
 def resampled(columns: Array, subjects: Subjects | None = None, resamples: int = RESAMPLES) -> Array:

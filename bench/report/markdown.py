@@ -11,6 +11,9 @@ from typing import Any
 
 from bench.report.contents import TEMPLATE, TEMPLATES, Contents
 
+WIDEST = 200
+"""Columns of characters: a table that is wider is in no terminal read as a table, and needs no blanks to line it up."""
+
 
 def render(contents: Contents) -> str:
     """Return the report as markdown."""
@@ -37,7 +40,14 @@ def table(rows: Iterable[Mapping[str, Any]], settings: str = "", title: str = ""
 
     escaped = [{key: cell(value) for key, value in row.items()} for row in rows]
     text = tabulate(escaped, headers="keys", tablefmt="github", disable_numparse=True)
+    if max(map(len, text.splitlines()), default=0) > WIDEST:
+        text = _narrow(text)
     return f"All rows: {settings}.\n\n{text}" if settings else text
+
+
+def _narrow(text: str) -> str:
+    head, rule, *rows = text.splitlines()
+    return "\n".join(re.sub(" {2,}", " ", line) for line in (head, re.sub("-{4,}", "---", rule), *rows))
 
 
 def figure(caption: str, picture: str | None, chart: object = None) -> str:

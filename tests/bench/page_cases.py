@@ -173,4 +173,5 @@ def written(out: Path) -> None:
     (out / "results.jsonl").write_text("".join(result.line() + "\n" for result in results()), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("matplotlib.figure.Figure.savefig", lambda *args, **kwargs: None)
+        patched.setattr("bench.report.pictures._palette", lambda png: png.getvalue())
         write(out, ["md", "html"])

@@ -91,3 +91,13 @@ def test_intervals_by_subject_cover_what_they_say_and_those_of_faces_do_not():
         naive += for_faces[0] <= truth <= for_faces[1]
     assert covered / repeats > 0.9
     assert naive / repeats < 0.85
+
+
+@pytest.mark.parametrize("hits", [np.ones(79, bool), np.arange(79) % 3 > 0])
+@pytest.mark.parametrize("sizes", [[79], [40, 39], [1] * 79])
+def test_few_people_who_are_alike_leave_no_less_to_chance_than_as_many_strangers(hits, sizes):
+    (low, high), (least, most) = share(hits, people(sizes))[1], share(hits)[1]
+    assert low <= least < most <= high
+    years = np.where(hits, 2.0, 7.0) + np.arange(79) % 2
+    (low, high), (least, most) = mean(years, people(sizes))[1], mean(years)[1]
+    assert low <= least < most <= high
