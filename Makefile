@@ -9,7 +9,7 @@ READY := $(VENV)/.ready-$(EXTRA)
 ARGS ?=
 TESTING := hypothesis pytest pytest-benchmark pytest-timeout pytest-xdist
 
-.PHONY: setup envs envs-keras bench self-test test test-slow test-keras lint actionlint benchmark clean
+.PHONY: setup envs envs-keras bench full-report self-test test test-slow test-keras lint actionlint benchmark clean
 
 setup: $(READY)
 
@@ -37,6 +37,11 @@ envs-keras: $(READY)
 bench: $(READY)
 	@$(BIN)/python -m bench env create $(SMALL) || true # without a network what is there has to do
 	$(BIN)/python -m bench run --zoo all $(ARGS)
+
+# The committed report: every network on every CPU backend, on whole test splits, whose folders BENCH_DATA has. An hour on two
+# cores, most of it scores; what a network said of a face once is kept, and the timed part needs a quiet machine.
+full-report: envs envs-keras
+	$(BIN)/python -m bench run --zoo all --batch 1,8 --data utkface --data fgnet --out reports/full $(ARGS)
 
 # Whether what is measured on this machine can be trusted; ARGS=--short takes under a minute.
 self-test: $(READY)

@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.report.contents import TEMPLATE, TEMPLATES, Contents
 
-WIDEST = 200
+WIDEST = 120
 """Columns of characters: a table that is wider is in no terminal read as a table, and needs no blanks to line it up."""
 
 

@@ -12,7 +12,7 @@ from bench.records import Confusion, Fingerprint, Latency, Parity, Result, RunCo
 from bench.report import write
 from bench.report.claims import claim_rows, confusions
 from bench.report.flat import rows
-from bench.report.markdown import cell
+from bench.report.markdown import cell, table
 from bench.report.scores import score_tables
 from bench.report.tables import latency_rows, shared, unmeasured_rows
 from zoo.card import find_card
@@ -415,3 +415,14 @@ def test_flat_rows_are_one_a_head():
     assert [row.get("age_group_accuracy") for row in found] == [0.51, 0.61, None]
     assert [row["age_group_derived"] for row in found] == [True, False, False]
     assert found[0]["age_mae"] == 6.5
+
+
+def test_a_table_too_wide_for_a_terminal_is_not_lined_up():
+    rows = [{"network": f"net-{n}", "why": "so " * 7 * n + "long"} for n in (1, 6)]
+    narrow, wide = table(rows[:1]).splitlines(), table(rows).splitlines()
+    assert len({len(line) for line in narrow}) == 1
+    assert not any("  " in line for line in wide)
+    assert [line.split(" | ") for line in wide[2:]] == [
+        [f"| {row['network']}", " ".join(row["why"].split()) + " |"] for row in rows
+    ]
+    assert wide[1] == "|---|---|"
