@@ -32,7 +32,7 @@ def check(arguments: argparse.Namespace) -> int:
     if baseline.folder is not None and baseline.folder.resolve() == run.folder.resolve():
         raise BadInput(f"{run.name} is its own baseline: nothing can differ; give another run, or a baseline file")
     title = f"check of {run.name} against {baseline.name}"
-    judged = Judged(title, tuple(judge(baseline, run, allowed)), strict=arguments.strict)
+    judged = Judged(title, tuple(judge(baseline, run, allowed)), strict=arguments.strict, whole=not arguments.subset)
     tell(judged, form, arguments.output, everything=arguments.all)
     return judged.exit_code
 

@@ -57,15 +57,20 @@ class Finding:
 
 @dataclass(frozen=True)
 class Judged:
-    """All findings of a check. ``title``: what was held against what; ``strict``: what is undecided fails it too."""
+    """All findings of a check. ``title``: what was held against what.
+
+    ``strict``: what is undecided fails it too; ``whole``: so does what has vanished, since as much was to be measured.
+    """
 
     title: str
     findings: tuple[Finding, ...]
     strict: bool = False
+    whole: bool = False
 
     def fails(self, finding: Finding) -> bool:
         """Whether the check fails by this finding."""
-        return finding.verdict == "regression" or (self.strict and finding.verdict in UNDECIDED)
+        gone = self.whole and finding.verdict == "vanished"
+        return finding.verdict == "regression" or gone or (self.strict and finding.verdict in UNDECIDED)
 
     def level(self, finding: Finding) -> Level | None:
         """Return how loud a finding is to be told; None for what is fine."""

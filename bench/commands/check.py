@@ -30,6 +30,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     bound.add_argument("--max-cold-start", metavar="SHARE", help="rise of import, load and first run (default: 100%%)")
     bound.add_argument("--max-parity", metavar="FACTOR", help="times as far from the reference (default: 10)")
     bound.add_argument("--max-age", metavar="DAYS", help="from BASE to RUN (default: 90)")
+    parser.add_argument(
+        "--subset",
+        action="store_true",
+        help="RUN was asked for less than BASE: what it lacks is told, and fails nothing",
+    )
     parser.add_argument("--strict", action="store_true", help="fail as well where nobody can tell")
     parser.add_argument(
         "--format", default="text", metavar="text|github|junit|json", help="how it is told (default: text)"

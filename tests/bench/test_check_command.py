@@ -219,6 +219,19 @@ def test_a_run_that_is_not_written_whole_is_read_as_far_as_it_goes(slower, capsy
     assert "vanished" in capsys.readouterr().out
 
 
+def test_what_is_gone_fails_unless_less_was_asked_for(folder, capsys):
+    before = folder("before", timed(CASE), timed(latency_case("opencv")))
+    after = folder("after", timed(CASE))
+    assert main(["check", after, "--baseline", before]) == 1
+    told = capsys.readouterr().out
+    assert "FAILED; 1 vanished" in told
+    assert "opencv" in told.partition("vanished   ")[2]
+    assert main(["check", after, "--baseline", before, "--subset"]) == 0
+    assert "passed; 1 vanished" in capsys.readouterr().out
+    assert main(["check", before, "--baseline", after]) == 0
+    assert "passed; 1 new" in capsys.readouterr().out
+
+
 def test_failed_cases_that_become_a_baseline_are_told(folder, tmp_path, capsys):
     failed = timed(latency_case("opencv")).model_copy(update={"status": "failed", "reason": "x", "latency": None})
     run = folder("run", timed(CASE), failed)
