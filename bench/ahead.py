@@ -47,9 +47,11 @@ def cpus_left(threads: int) -> list[int]:
 def decoders(cpus: Sequence[int]) -> Iterator[Executor]:
     """Make a pool of one thread on each of ``cpus``; without any, of one that runs where the system puts it.
 
-    As long as there is the pool, OpenCV's own functions use one thread each.
+    As long as there is the pool, OpenCV's own functions use one thread each, and the calling thread keeps off ``cpus``:
+    it feeds the worker, which would wait for it whenever it shared a CPU with a decoder that is at work.
     """
-    with one_cv2_thread(), ThreadPoolExecutor(len(cpus) or 1, initializer=_pin, initargs=(cpus,)) as pool:
+    pool = ThreadPoolExecutor(len(cpus) or 1, initializer=_pin, initargs=(cpus,))
+    with one_cv2_thread(), _keeping_off(cpus), pool:
         yield pool
 
 
@@ -64,6 +66,20 @@ def one_cv2_thread() -> Iterator[None]:
         yield
     finally:
         cv2.setNumThreads(before)
+
+
+@contextmanager
+def _keeping_off(cpus: Sequence[int]) -> Iterator[None]:
+    if sys.platform != "linux":
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    rest = before - set(cpus)
+    os.sched_setaffinity(0, rest or before)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def _pin(cpus: Sequence[int]) -> None:

@@ -1,6 +1,7 @@
 """A pass over many images: what is ahead is bounded, batches keep their place, and what is known is not run again."""
 
 import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -96,6 +97,7 @@ def test_prepared_images_in_flight_are_bounded_however_many_there_are(network, s
 
     def taken():
         nonlocal alive
+        time.sleep(0.002)  # a network that takes longer than its images do
         with lock:
             alive -= batch
 

@@ -5,6 +5,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -123,14 +124,23 @@ def test_a_worker_that_goes_wrong_is_a_failed_result(network, split, monkeypatch
     ],
 )
 def test_decoding_has_the_cpus_that_the_worker_leaves(network, split, monkeypatch, cpus, threads, left, said):
-    pinned = []
+    pinned, own = [], []
+    me = threading.get_ident()
+
+    def pin(thread, cpus):
+        assert thread == 0  # the calling one
+        (own if threading.get_ident() == me else pinned).append(list(cpus))
+
     monkeypatch.setattr(ahead, "usable_cpus", lambda: cpus)
-    monkeypatch.setattr(ahead.os, "sched_setaffinity", lambda thread, cpus: pinned.append((thread, cpus)))
+    system = SimpleNamespace(sched_getaffinity=lambda thread: set(cpus), sched_setaffinity=pin)
+    monkeypatch.setattr(ahead, "os", system)  # and nothing else's: a real worker has to find its CPUs
     result = measured(network, split, case(threads=threads))
     assert ahead.cpus_left(threads) == left
     assert result.runtime["decoding"] == said
-    assert all(one == (0, left) for one in pinned)
+    assert all(one == left for one in pinned)
     assert bool(pinned) == bool(left)
+    assert own[0] == cpus[:threads]  # who feeds the worker keeps off the decoders' CPUs
+    assert sorted(own[-1]) == cpus
 
 
 def test_opencv_uses_one_thread_meanwhile_and_has_its_own_back_after(network, split, monkeypatch):
