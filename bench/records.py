@@ -92,6 +92,10 @@ class Latency(Record):
         """Return the times of each round; none for results of before rounds were kept."""
         return _by_round(self.times_ms, self.rounds)
 
+    def in_rounds(self) -> list[tuple[float, ...]]:
+        """Return the times of each round; for results of before rounds were kept all times as one."""
+        return self.by_round() or [self.times_ms]
+
 
 class Parity(Record):
     """How far the outputs are from the reference's: the largest difference, and relative to the largest value."""

@@ -35,10 +35,10 @@ def resolve(arguments: argparse.Namespace, out: Path) -> Request:
     cards = find_networks(arguments.zoo)
     chosen = known_backends(arguments.backend)
     precisions = _precisions(arguments.precision)
-    batches = tuple(dict.fromkeys(_positive(word, "--batch") for word in arguments.batch.split(",")))
+    batches = tuple(dict.fromkeys(positive(word, "--batch") for word in arguments.batch.split(",")))
     cpus = len(usable_cpus())
     words = [str(cpus)] if arguments.threads is None else arguments.threads.split(",")
-    threads = tuple(dict.fromkeys(_positive(word, "--threads") for word in words))
+    threads = tuple(dict.fromkeys(positive(word, "--threads") for word in words))
     if max(threads) > cpus:
         raise BadInput(f"--threads {max(threads)}: this process may use {cpus} CPUs; give that many at most")
     if not SHORTEST <= arguments.budget <= LONGEST:
@@ -55,7 +55,7 @@ def resolve(arguments: argparse.Namespace, out: Path) -> Request:
             "give --only accuracy"
         )
     options = _options(arguments.option or [], chosen)
-    limit = None if arguments.limit is None else _positive(arguments.limit, "--limit")
+    limit = None if arguments.limit is None else positive(arguments.limit, "--limit")
     mirror = mirror_folder(arguments.mirror)
     if not 0 < arguments.timeout <= LONGEST:
         raise BadInput(f"--timeout {arguments.timeout:g}: give seconds above 0, at most {LONGEST}")
@@ -63,7 +63,7 @@ def resolve(arguments: argparse.Namespace, out: Path) -> Request:
         raise BadInput(f"--limit-ms {arguments.limit_ms:g}: give milliseconds above 0, at most {LONGEST * 1000}")
     wanted = _scenarios(arguments.scenario, arguments.only)
     needed = arguments.only != "latency" or "offline" in wanted
-    splits = _splits(arguments.data or ["sample"], limit) if needed else []
+    splits = splits_of(arguments.data or ["sample"], limit) if needed else []
     forms = {card.format for card in cards.values()}
     found = choose(chosen, arguments.device, forms, named=arguments.backend != "all")
     for line in (*found.notes, *(f"{called(place)} is skipped: {reason}" for place, reason in found.refused.items())):
@@ -82,7 +82,7 @@ def resolve(arguments: argparse.Namespace, out: Path) -> Request:
         scenarios=wanted,
         options=options,
         budget=arguments.budget,
-        max_batch=_positive(arguments.max_batch, "--max-batch"),
+        max_batch=positive(arguments.max_batch, "--max-batch"),
         limit_ms=arguments.limit_ms,
         faces=faces,
     )
@@ -153,7 +153,8 @@ def _precisions(text: str) -> tuple[Precision, ...]:
     return tuple(precision for precision in PRECISIONS if precision in words)
 
 
-def _positive(word: str | int, option: str) -> int:
+def positive(word: str | int, option: str) -> int:
+    """Return a whole number from 1 that an option gives. Raises BadInput for anything else."""
     try:
         number = int(word)
     except ValueError:
@@ -163,7 +164,8 @@ def _positive(word: str | int, option: str) -> int:
     return number
 
 
-def _splits(words: list[str], limit: int | None) -> list[Split]:
+def splits_of(words: list[str], limit: int | None) -> list[Split]:
+    """Load the splits of ``--data``, each with the images that ``--limit`` leaves. Raises BadInput for one twice."""
     splits: list[Split] = []
     for word in words:
         split = datasets.load(*datasets.parse_data(word))

@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import backends, datasets
+from bench import backends
 from bench.ab import sides, specs
 from bench.ab.specs import Spec
 from bench.backends import Declared
 from bench.check import formats
 from bench.check.allowed import Allowed, number_of, share_of
 from bench.host import usable_cpus
-from bench.request import LONGEST, SHORTEST
+from bench.request import LONGEST, SHORTEST, positive, splits_of
 from bench.types import Split
 from converters.errors import BadInput
 from zoo import card as zoo_card
@@ -55,18 +55,15 @@ def resolve(arguments: argparse.Namespace) -> Request:
     if not 0 < arguments.timeout <= LONGEST:
         raise BadInput(f"--timeout {arguments.timeout:g}: give seconds above 0, at most {LONGEST}")
     words = [] if arguments.only == "latency" else arguments.data or ["sample"]
-    splits = [datasets.load(*datasets.parse_data(word)) for word in words]
-    if len({(split.dataset, split.split) for split in splits}) != len(splits):
-        raise BadInput(f"--data {', '.join(words)}: a split is asked for twice")
-    limit = None if arguments.limit is None else _positive(arguments.limit, "--limit")
+    limit = None if arguments.limit is None else positive(arguments.limit, "--limit")
     return Request(
         specs=both,
         cards=cards,
         sources=sources,
         declared=declared,
-        batches=tuple(sorted({_positive(word, "--batch") for word in arguments.batch.split(",")})),
+        batches=tuple(sorted({positive(word, "--batch") for word in arguments.batch.split(",")})),
         threads=_threads(arguments.threads, both),
-        splits=tuple(split if limit is None else datasets.limited(split, limit) for split in splits),
+        splits=tuple(splits_of(words, limit)),
         budget=arguments.budget,
         allowed=Allowed(
             slowdown=share_of(arguments.max_slowdown, "--max-slowdown", zero=False),
@@ -76,7 +73,7 @@ def resolve(arguments: argparse.Namespace) -> Request:
         limit=limit,
         out=arguments.out,
         mirror=mirror_folder(arguments.mirror),
-        form=_form(arguments.format),
+        form=formats.known(arguments.format),
     )
 
 
@@ -114,7 +111,7 @@ def _refuse_options(both: Sequence[Spec], declared: Mapping[str, Declared]) -> N
 
 def _threads(text: str | None, both: Sequence[Spec]) -> int:
     cpus = len(usable_cpus())
-    threads = cpus if text is None else _positive(text, "--threads")
+    threads = cpus if text is None else positive(text, "--threads")
     for given in (threads, *(spec.threads for spec in both if spec.threads is not None)):
         if given > cpus:
             raise BadInput(f"threads {given}: this process may use {cpus} CPUs; give that many at most")
@@ -127,19 +124,3 @@ def _points(text: str) -> float:
     if not 0 <= points <= 100:
         raise BadInput(f"--max-drop {text!r}: {wanted}")
     return points / 100
-
-
-def _positive(word: str | int, option: str) -> int:
-    try:
-        number = int(word)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise BadInput(f"{option} {word!r}: give whole numbers from 1")
-    return number
-
-
-def _form(name: str) -> str:
-    if name not in formats.FORMATS:
-        raise BadInput(f"--format {name!r}: there are {', '.join(formats.FORMATS)}")
-    return name

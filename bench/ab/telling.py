@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,8 +13,9 @@ from bench.ab.table import Row, loads
 from bench.check import formats
 from bench.check.formats import github
 from bench.report.markdown import table
+from bench.report.tables import shared
 from bench.results import write_atomically
-from converters.errors import BadInput, one_line
+from converters.errors import one_line
 
 TABLE, FINDINGS = "ab.md", "ab.json"
 
@@ -31,7 +31,9 @@ def tell(request: Request, found: Found, out: Path) -> None:
     if request.form == "json":
         print(_json(found), end="")
     elif request.form == "github":
-        _summarise(request, found)
+        github.summarise(
+            f"## {_title(request)}\n\n{_table(found.table)}\n\n"
+        )  # before the findings that the form appends
         print(formats.named("github").render(found.judged, everything=False), end="")
     else:
         if request.form == "text":
@@ -64,24 +66,10 @@ def _text(request: Request, found: Found) -> str:
 
 def _table(rows: Sequence[Row]) -> str:
     """Return the table in markdown, with what is the same in every row said once above it."""
-    same = [c for c in SETTINGS if len(rows) > 1 and len({row[c] for row in rows}) == 1]
-    words = ", ".join(f"{column} {rows[0][column]}" for column in same)
-    narrow = [{name: value for name, value in row.items() if name not in same} for row in rows]
+    words, narrow = shared(rows, SETTINGS if len(rows) > 1 else ())
     return f"{words}\n\n{table(narrow)}" if words else table(narrow)
 
 
 def _json(found: Found) -> str:
     told = json.loads(formats.named("json").render(found.judged, everything=True))
     return json.dumps({**told, "table": found.table}, indent=1, ensure_ascii=False) + "\n"
-
-
-def _summarise(request: Request, found: Found) -> None:
-    """Append the table to the job summary, before the findings that the form itself appends."""
-    path = os.environ.get("GITHUB_STEP_SUMMARY")
-    if not path:
-        return
-    try:
-        with Path(path).open("a", encoding="utf-8") as file:
-            file.write(f"## {_title(request)}\n\n{_table(found.table)}\n\n")
-    except OSError as error:
-        raise BadInput(f"$GITHUB_STEP_SUMMARY {path}: cannot be written: {error.strerror}") from error

@@ -30,7 +30,7 @@ def findings(pair: Pair, baseline: Side, candidate: Side, allowed: Allowed, *, p
     before, now = pair.first.latency, pair.second.latency
     if before is None or now is None or not before.times_ms or not now.times_ms:
         return []
-    old, new = (latency.by_round() or [latency.times_ms] for latency in (before, now))
+    old, new = (latency.in_rounds() for latency in (before, now))
     return [judged(pair, "latency", (old, new), (baseline, candidate), allowed, paired=paired)]
 
 

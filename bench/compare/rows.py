@@ -49,7 +49,7 @@ def timed(pairs: Sequence[Pair], max_slowdown: float) -> list[Timed]:
         before, now = pair.first.latency, pair.second.latency
         if before is None or now is None or not before.times_ms or not now.times_ms:
             continue
-        old, new = (latency.by_round() or [latency.times_ms] for latency in (before, now))
+        old, new = (latency.in_rounds() for latency in (before, now))
         verdict = compare(old, new, max_slowdown, paired=False)
         middles = median(before.times_ms), median(now.times_ms)
         fewest = min(len(old), len(new))

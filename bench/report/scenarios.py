@@ -129,7 +129,7 @@ def _speed_up(timed: dict[int, Latency], threads: int, fewest: int) -> str:
     middle = float(np.median(timed[threads].times_ms))
     if threads == fewest:
         return f"{middle:.2f} ms {interval_cell(median_interval(timed[threads].times_ms, timed[threads].by_round()))}"
-    slow, fast = (latency.by_round() or [latency.times_ms] for latency in (timed[fewest], timed[threads]))
+    slow, fast = (latency.in_rounds() for latency in (timed[fewest], timed[threads]))
     ratio = unpaired_ratio(slow, fast)  # measured one after the other
     interval = None if ratio.low is None or ratio.high is None else (ratio.low, ratio.high)
     return f"{middle:.2f} ms, {ratio.value:.2f}x {interval_cell(interval)}"

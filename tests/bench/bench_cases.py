@@ -11,6 +11,20 @@ FAULTY = str(Path(__file__).parent / "backends" / "faulty.py")
 """A backend that goes wrong on demand."""
 
 
+HOST = {
+    "cpu": "A | B",
+    "cores": 2,
+    "usable_cpus": 2,
+    "memory_gb": 24,
+    "gpus": [],
+    "system": "Linux",
+    "fingerprint": "f00",
+    "python": "3.12",
+    "load": 0.5,
+}
+"""A machine as ``run.json`` tells it; its name would like to be two cells of a table."""
+
+
 def latency_case(backend: str = FAULTY, **changes: object) -> Case:
     values = {"network": "tiny", "backend": backend, "device": "cpu", "precision": "fp32", "batch": 3, "threads": 1}
     return Case.model_validate({**values, "kind": "latency", **changes})

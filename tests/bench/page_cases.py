@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bench_cases import latency_case
+from bench_cases import HOST, latency_case
 
 from bench.records import (
     Confusion,
@@ -48,17 +48,7 @@ RUN = RunRecord(
         limit=None,
         only=None,
     ),
-    host={
-        "cpu": "A | B",
-        "cores": 2,
-        "usable_cpus": 2,
-        "memory_gb": 24,
-        "gpus": [],
-        "system": "Linux",
-        "fingerprint": "f00",
-        "python": "3.12",
-        "load": 0.5,
-    },
+    host=HOST,
     versions={"numpy": "2.0"},
     git_commit=None,
     started="2026-01-02T03:04:05+00:00",

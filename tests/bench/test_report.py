@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from bench_cases import latency_case
+from bench_cases import HOST, latency_case
 from numpy.testing import assert_allclose
 
 from bench.records import Confusion, Fingerprint, Latency, Parity, Result, RunConfig, RunRecord, Score
@@ -30,17 +30,7 @@ RUN = RunRecord(
         limit=None,
         only=None,
     ),
-    host={
-        "cpu": "A | B",
-        "cores": 2,
-        "usable_cpus": 2,
-        "memory_gb": 24,
-        "gpus": [],
-        "system": "Linux",
-        "fingerprint": "f00",
-        "python": "3.12",
-        "load": 0.5,
-    },
+    host=HOST,
     versions={"numpy": "2.0"},
     git_commit=None,
     started="2026-01-02T03:04:05+00:00",

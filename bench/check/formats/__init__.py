@@ -10,6 +10,7 @@ from pkgutil import iter_modules
 from typing import Protocol, cast
 
 from bench.check.findings import Judged
+from converters.errors import BadInput
 
 FORMATS = tuple(sorted(module.name for module in iter_modules(__path__)))
 
@@ -21,6 +22,13 @@ class Form(Protocol):
         """Return the check as text."""
 
 
+def known(name: str) -> str:
+    """Return the name of a form. Raises BadInput for one that there is not."""
+    if name not in FORMATS:
+        raise BadInput(f"--format {name!r}: there are {', '.join(FORMATS)}")
+    return name
+
+
 def named(name: str) -> Form:
-    """Return a form by its name."""
-    return cast(Form, import_module(f"{__name__}.{name}"))
+    """Return a form by its name. Raises BadInput for one that there is not."""
+    return cast(Form, import_module(f"{__name__}.{known(name)}"))

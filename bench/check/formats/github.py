@@ -18,14 +18,21 @@ LEVELS: tuple[Level, ...] = ("error", "warning", "notice")
 
 def render(judged: Judged, *, everything: bool) -> str:
     """Return the annotations and the headline; append the summary to the file that GitHub names."""
-    if path := os.environ.get("GITHUB_STEP_SUMMARY"):
-        try:
-            with Path(path).open("a", encoding="utf-8") as file:
-                file.write(summary(judged, everything=everything))
-        except OSError as error:
-            raise BadInput(f"$GITHUB_STEP_SUMMARY {path}: cannot be written: {error.strerror}") from error
+    summarise(summary(judged, everything=everything))
     lines = [line for level in LEVELS for line in _annotations(judged, level)]
     return "\n".join([*lines, judged.headline()]) + "\n"
+
+
+def summarise(markdown: str) -> None:
+    """Append to the job summary, where GitHub names a file for it. Raises BadInput when that cannot be written."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path:
+        return
+    try:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(markdown)
+    except OSError as error:
+        raise BadInput(f"$GITHUB_STEP_SUMMARY {path}: cannot be written: {error.strerror}") from error
 
 
 def summary(judged: Judged, *, everything: bool) -> str:
