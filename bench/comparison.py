@@ -140,7 +140,7 @@ def aligned(rivals: Sequence[Contender]) -> tuple[Array, Subjects | None]:
 
 
 def _subjects(samples: Sequence[Sample]) -> Subjects | None:
-    return subjects_of(np.asarray([s.subject or "" for s in samples], dtype=object))
+    return subjects_of(s.subject for s in samples)
 
 
 def flips(first: Predictions, second: Predictions) -> list[Flips]:

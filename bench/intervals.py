@@ -6,6 +6,7 @@ are known each resample draws subjects with all their faces, which widens the in
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,8 +27,9 @@ class Subjects:
     count: int
 
 
-def subjects_of(names: Array) -> Subjects | None:
-    """Return who each face is of, by the subjects' names (N,), empty where unknown; None where none is known."""
+def subjects_of(subjects: Iterable[str | None]) -> Subjects | None:
+    """Return who each face is of, by the N subjects' names, None or empty where unknown; None where none is known."""
+    names = np.asarray([name or "" for name in subjects], dtype=object)
     known = names != ""
     if not known.any():
         return None

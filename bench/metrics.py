@@ -40,7 +40,7 @@ def scores(
     put into besides (``own_groups``: the data set's). ``unreadable`` and ``undetected``: how many images of the split
     are not among them because they cannot be read, or show no face that a detector finds.
     """
-    subjects = subjects_of(np.asarray([s.subject or "" for s in samples], dtype=object))
+    subjects = subjects_of(s.subject for s in samples)
     labels = labels_of(samples)
     unscored = {"unreadable": unreadable, "no face found": undetected}
     return [

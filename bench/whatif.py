@@ -124,7 +124,7 @@ def changes(found: Sequence[Fed]) -> dict[str, dict[Key, Change]]:
     right, *others = found
     told: dict[str, dict[Key, Change]] = {fed.name: {} for fed in others}
     for key, column in right.columns.items():
-        subjects = subjects_of(np.asarray([right.samples[i].subject or "" for i in column.faces], dtype=object))
+        subjects = subjects_of(right.samples[i].subject for i in column.faces)
         differences = [_difference(fed.columns[key], column, subjects) for fed in others]
         for fed, difference, p in zip(others, differences, holm([d.p for d in differences]), strict=True):
             told[fed.name][key] = Change(difference, p, verdict(difference, MARGIN[column.metric], p))
