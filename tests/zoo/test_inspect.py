@@ -111,7 +111,7 @@ def test_a_network_of_the_zoo_has_the_parameters_that_keras_counted(
 @pytest.mark.usefixtures("levi_hassner")
 def test_a_caffe_network_has_the_parameters_of_its_file(levi_hassner: dict, capsys: pytest.CaptureFixture[str]) -> None:
     built = levi_hassner["age"]
-    files = store.fetch_weights(built.card)
+    files = store.fetch_graph(built.card)
     paths = {weights.role: files[weights.file] for weights in built.card.graph()}
     net = read_net(paths["prototxt"], paths["caffemodel"])
     assert main(["inspect", "levi-hassner-age", "--json"]) == 0
