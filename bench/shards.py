@@ -34,7 +34,7 @@ SHARD = 256
 """Images, made up to whole batches."""
 
 TRIES = 3
-"""How often a shard is begun before its case fails."""
+"""How often a shard is begun before its case fails, and a cluster is asked for a server that dies at once."""
 
 
 class NoRay(BadInput):
@@ -65,17 +65,35 @@ def engine(name: str, *, cached: bool) -> Iterator[Engine]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
 
-    where: dict[str, Any] = {"address": name}
-    if name == "ray":
-        where = {"address": "local", "num_cpus": len(usable_cpus()), "include_dashboard": False}
-    try:
-        ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, ImportError, ValueError, RuntimeError) as error:
-        raise NoRay(f"--engine {name}: no cluster: {' '.join(str(error).split())[:300]}{_advice(name)}") from error
+    _connect(name)
     try:
         yield partial(_shared_out, name, cached)
     finally:
         ray.shutdown()
+
+
+def _connect(name: str) -> None:
+    """Connect to the cluster, or start the one of this machine. Raises NoRay.
+
+    A cluster forks a server for each client, and a few in a hundred of them die before their first line
+    (ray-project/ray#63202): such a client is to ask again.
+    """
+    import ray
+
+    where: dict[str, Any] = {"address": name}
+    if name == "ray":
+        where = {"address": "local", "num_cpus": len(usable_cpus()), "include_dashboard": False}
+    for _ in range(TRIES):
+        try:
+            ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
+        except ConnectionAbortedError as error:
+            ray.shutdown()
+            last = f"its head answered, and {TRIES} times no server for this client came up; the last: {_line(error)}"
+        except (ConnectionError, ImportError, ValueError, RuntimeError) as error:
+            raise NoRay(f"--engine {name}: no cluster: {_line(error)}{_advice(name)}") from error
+        else:
+            return
+    raise NoRay(f"--engine {name}: {last}")
 
 
 def _advice(name: str) -> str:

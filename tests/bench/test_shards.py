@@ -1,13 +1,14 @@
 """A split shared out by Ray is scored as in one process, also when an actor is killed half-way."""
 
 import json
+import os
 import re
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,30 @@ def free_port():
         return one.getsockname()[1]
 
 
+STILLBORN = """
+import os, sys
+from pathlib import Path
+
+deaths = Path(os.environ["STILLBORN"])
+if "--mode=specific-server" in sys.orig_argv and len(list(deaths.iterdir())) < int(os.environ["STILLBORN_TIMES"]):
+    (deaths / str(os.getpid())).touch()
+    os._exit(1)
+"""
+"""What Python reads first on the cluster: the first servers that it starts for a client die before their first line."""
+
+
+@pytest.fixture
+def stillborn(monkeypatch, tmp_path):
+    """Return what makes the first servers that a cluster starts die, and the folder with a file for each of them."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(STILLBORN)
+    (tmp_path / "stillborn").mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"), prepend=os.pathsep)
+    monkeypatch.setenv("STILLBORN", str(tmp_path / "stillborn"))
+    monkeypatch.setenv("STILLBORN_TIMES", "1")
+    return tmp_path / "stillborn"
+
+
 @pytest.fixture
 def cluster_of_two(monkeypatch):
     """Return the address of a running cluster whose two nodes, both on this machine, have one CPU each."""
@@ -150,7 +175,7 @@ def reachable(port):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("small_shards")
-def test_a_cluster_elsewhere_gives_the_same_scores(network, with_unreadable, cluster_of_two, monkeypatch):
+def test_a_cluster_elsewhere_gives_the_same_scores(network, with_unreadable, stillborn, cluster_of_two, monkeypatch):
     monkeypatch.delenv("DYING", raising=False)
     alone = measured(network, with_unreadable, accuracy.here)
     with shards.engine(cluster_of_two, cached=False) as engine:
@@ -159,6 +184,7 @@ def test_a_cluster_elsewhere_gives_the_same_scores(network, with_unreadable, clu
             time.sleep(0.2)
         found = shards.nodes()
         shared = measured(network, with_unreadable, engine)
+    assert len(list(stillborn.iterdir())) >= 1  # the first server died, and another was asked for
     assert [node["CPU"] for node in found] == [1, 1]
     assert without_engine(shared) == without_engine(alone)
     assert shared.runtime["engine"] == f"{cluster_of_two}, actors of 1 CPU"
@@ -176,6 +202,26 @@ def test_a_cluster_that_does_not_answer_is_one_line_and_exit_3(monkeypatch, caps
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
     assert f"--engine {address}: no cluster: " in line
     assert "does the cluster want a token (then set RAY_AUTH_MODE=token)?" in line
+
+
+@pytest.mark.parametrize("deaths", [0, 2, 3])
+def test_a_cluster_is_asked_again_when_its_server_for_a_client_dies(monkeypatch, deaths):
+    ray = pytest.importorskip("ray", reason="Ray is not installed (extra ray)")
+    asked, ended = [], []
+
+    def init(**where):
+        asked.append(where["address"])
+        if len(asked) <= deaths:
+            raise ConnectionAbortedError("Initialization failure from server:\nStarting Ray client server failed.")
+
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(ray, "shutdown", lambda: ended.append(len(asked)))
+    expected = "--engine ray://there:1: its head answered, and 3 times no server for this client came up; the last: "
+    outcome = pytest.raises(shards.NoRay, match=re.escape(expected)) if deaths == 3 else nullcontext()
+    with outcome, shards.engine("ray://there:1", cached=False):
+        assert len(asked) == deaths + 1
+    assert asked == ["ray://there:1"] * min(deaths + 1, 3)
+    assert ended == [1, 2, 3][: deaths + 1]
 
 
 @pytest.mark.parametrize(
