@@ -41,8 +41,7 @@ def resolve(arguments: argparse.Namespace, out: Path) -> Request:
     threads = tuple(dict.fromkeys(positive(word, "--threads") for word in words))
     if max(threads) > cpus:
         raise BadInput(f"--threads {max(threads)}: this process may use {cpus} CPUs; give that many at most")
-    if not SHORTEST <= arguments.budget <= LONGEST:
-        raise BadInput(f"--budget {arguments.budget:g}: give seconds from {SHORTEST:g} to {LONGEST}")
+    check_seconds(arguments)
     faces = detection.parse(arguments.faces)
     if arguments.engine != "local" and faces != WHOLE:
         raise BadInput(
@@ -57,8 +56,6 @@ def resolve(arguments: argparse.Namespace, out: Path) -> Request:
     options = _options(arguments.option or [], chosen)
     limit = None if arguments.limit is None else positive(arguments.limit, "--limit")
     mirror = mirror_folder(arguments.mirror)
-    if not 0 < arguments.timeout <= LONGEST:
-        raise BadInput(f"--timeout {arguments.timeout:g}: give seconds above 0, at most {LONGEST}")
     if arguments.limit_ms is not None and not 0 < arguments.limit_ms <= LONGEST * 1000:
         raise BadInput(f"--limit-ms {arguments.limit_ms:g}: give milliseconds above 0, at most {LONGEST * 1000}")
     wanted = _scenarios(arguments.scenario, arguments.only)
@@ -151,6 +148,14 @@ def _precisions(text: str) -> tuple[Precision, ...]:
     if wrong:
         raise BadInput(f"--precision {wrong[0]!r}: there are {', '.join(PRECISIONS)}")
     return tuple(precision for precision in PRECISIONS if precision in words)
+
+
+def check_seconds(arguments: argparse.Namespace) -> None:
+    """Raise BadInput for a ``--budget`` or a ``--timeout`` of no sense."""
+    if not SHORTEST <= arguments.budget <= LONGEST:
+        raise BadInput(f"--budget {arguments.budget:g}: give seconds from {SHORTEST:g} to {LONGEST}")
+    if not 0 < arguments.timeout <= LONGEST:
+        raise BadInput(f"--timeout {arguments.timeout:g}: give seconds above 0, at most {LONGEST}")
 
 
 def positive(word: str | int, option: str) -> int:

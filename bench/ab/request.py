@@ -15,7 +15,7 @@ from bench.backends import Declared
 from bench.check import formats
 from bench.check.allowed import Allowed, number_of, share_of
 from bench.host import usable_cpus
-from bench.request import LONGEST, SHORTEST, positive, splits_of
+from bench.request import check_seconds, positive, splits_of
 from bench.types import Split
 from converters.errors import BadInput
 from zoo import card as zoo_card
@@ -50,10 +50,7 @@ def resolve(arguments: argparse.Namespace) -> Request:
     declared = {backend: backends.declared(source) for backend, source in sources.items()}
     _refuse_options(both, declared)
     cards = _cards(arguments.zoo, both)
-    if not SHORTEST <= arguments.budget <= LONGEST:
-        raise BadInput(f"--budget {arguments.budget:g}: give seconds from {SHORTEST:g} to {LONGEST}")
-    if not 0 < arguments.timeout <= LONGEST:
-        raise BadInput(f"--timeout {arguments.timeout:g}: give seconds above 0, at most {LONGEST}")
+    check_seconds(arguments)
     words = [] if arguments.only == "latency" else arguments.data or ["sample"]
     limit = None if arguments.limit is None else positive(arguments.limit, "--limit")
     return Request(

@@ -52,7 +52,9 @@ def judged(
         found = compare(*rounds, allowed.slowdown, paired=paired and len(rounds[0]) == len(rounds[1]))
         why = f"{_told(found)}; {allowed.slowdown:.0%} allowed"
         if found.alarm and not paired:
-            why += _disturbed(pair) + ("" if units is None else _hint(units, allowed))
+            why += _disturbed(pair)
+            if units is not None and pair.first.case.threads == case.threads:
+                why += _hint(units, allowed)
         return Finding(words, dimension, WORDS[found.verdict], *both, why, case)
     if units is None:
         why = "another machine, and no reference that both runs timed: neither source rows nor the machine's own limits"

@@ -195,6 +195,15 @@ def test_one_thread_instead_of_two_is_held_against_it_and_named():
     assert the("run", before, now).candidate == "1 thread"
 
 
+def test_fewer_threads_are_not_said_to_be_the_machines_doing():
+    """A run on fewer threads measures the machine on fewer threads, too."""
+    one, two = limit(1.4), limit(1.0, threads=2)
+    before = side(timed(latency_case("onnxruntime", threads=2), 5), limits=(two,))
+    finding = the("latency", before, side(timed(CASE, 7, seed=2), limits=(one,)))
+    assert finding.verdict == "regression"
+    assert "machine's doing" not in finding.why
+
+
 @pytest.mark.parametrize("status", ["failed", "skipped"])
 def test_a_case_that_was_a_number_and_is_none_is_a_regression_with_its_reason(status):
     finding = the("status", side(timed(CASE)), side(Result(case=CASE, status=status, reason="no such luck")))
