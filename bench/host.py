@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Sequence
 from importlib import metadata
@@ -32,19 +33,26 @@ PACKAGES = (
 
 CPUS = Path("/sys/devices/system/cpu")
 
+VECTORS = re.compile("avx|amx|fma|f16c|neon|asimd|sve|bf16|i8mm|vnni")
+"""In the names of the instruction sets that runtimes choose their kernels, and what they fuse, by."""
+
 
 def host() -> dict[str, Any]:
     """Return the machine: CPU, cores, memory in GB, GPUs, system, Python, the load when asked, and a fingerprint.
 
     ``cuda`` is the newest CUDA that the driver supports, where there is one that says so.
 
-    The fingerprint is a hash of what does not change from run to run.
+    The fingerprint is a hash of what does not change from run to run. A virtual machine may call CPUs of several
+    generations by one name, so the family, the model and the vector instructions are part of it.
     """
     import psutil
     from cpuinfo import get_cpu_info
 
+    cpu = get_cpu_info()
     lasting = {
-        "cpu": get_cpu_info().get("brand_raw") or platform.processor() or platform.machine(),
+        "cpu": cpu.get("brand_raw") or platform.processor() or platform.machine(),
+        "cpu_model": [cpu.get(name) for name in ("vendor_id_raw", "family", "model")],
+        "vectors": sorted(filter(VECTORS.search, cpu.get("flags", ()))),
         "cores": psutil.cpu_count(logical=False) or 0,
         "usable_cpus": len(usable_cpus()),
         "memory_gb": round(psutil.virtual_memory().total / 1e9),

@@ -39,7 +39,7 @@ def findings(pair: Pair, allowed: Allowed, *, same_host: bool) -> list[Finding]:
     """Judge what two results that are ok have one number each of."""
     return [
         *_parity(pair, allowed),
-        *_placement(pair),
+        *_placement(pair, same_host=same_host),
         *_memory(pair, allowed, same_host=same_host),
         *_cold_start(pair, allowed, same_host=same_host),
     ]
@@ -65,7 +65,8 @@ def _far(parity: Parity) -> str:
     return f"{parity.max_rel:.1e} of the largest"
 
 
-def _placement(pair: Pair) -> Iterator[Finding]:
+def _placement(pair: Pair, *, same_host: bool) -> Iterator[Finding]:
+    """Say where nodes run, and how many: a runtime fuses by its version, and by what the machine's CPU can."""
     before, now = pair.first, pair.second
     if not before.placement or not now.placement:
         return
@@ -83,8 +84,9 @@ def _placement(pair: Pair) -> Iterator[Finding]:
     more = sum(now.placement.values()) - sum(before.placement.values())
     if more:
         same = before.runtime.get("version") == now.runtime.get("version")
-        verdict: Verdict = "changed" if not same else "regression" if more > 0 else "better"
+        verdict: Verdict = "changed" if not (same and same_host) else "regression" if more > 0 else "better"
         why = f"{more:+d} nodes run, by {'the same' if same else 'another'} version of the runtime"
+        why += "" if same_host else " on another machine"
         yield Finding(words, "nodes", verdict, *both, why, now.case)
 
 

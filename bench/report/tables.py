@@ -18,9 +18,11 @@ Row = dict[str, Any]
 def where_rows(run: RunRecord) -> list[Row]:
     """Return what the run ran on, as name and value."""
     host = run.host
+    vectors = {"vector instructions": ", ".join(host["vectors"])} if host.get("vectors") else {}
     facts = {
         "started": run.started,
         "processor": f"{host['cpu']}, {host['cores']} cores, {host['usable_cpus']} usable CPUs",
+        **vectors,
         "memory": f"{host['memory_gb']} GB",
         "GPU": ", ".join(host["gpus"]) + (f"; CUDA {host['cuda']}" if host.get("cuda") else "") or "none",
         "system": f"{host['system']}, Python {host['python']}",

@@ -254,6 +254,15 @@ def test_a_baseline_that_is_not_quite_the_same_is_named(changes, wanted):
     assert (finding.verdict, finding.why) == wanted
 
 
+def test_a_runtime_that_fuses_otherwise_on_another_machine_is_told_and_no_alarm():
+    """Measured: OpenVINO runs two nodes more of the lean networks where the CPU has no AVX-512."""
+    before, now = side(timed(CASE)), side(timed(CASE, placement={"CPUExecutionProvider": 26}), machine="bbbb")
+    finding = the("nodes", before, now)
+    assert (finding.verdict, finding.why) == (
+        "changed", "+2 nodes run, by the same version of the runtime on another machine"
+    )  # fmt: skip
+
+
 def test_a_runtime_of_another_version_is_named_once_and_its_nodes_are_no_alarm():
     cases = [latency_case("onnxruntime", batch=batch) for batch in (1, 2, 3)]
     newer = {"placement": {"CPUExecutionProvider": 30}, "runtime": {"version": "1.33.0"}}
