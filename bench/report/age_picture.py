@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.records import Score, Slices
-from bench.report.pictures import COLOURS, new_figure, save
+from bench.report.album import Album
+from bench.report.pictures import COLOURS, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 COLUMNS = 4
 
 
-def by_age(scores: Mapping[str, Score], split: str, out: Path) -> str | None:
+def by_age(scores: Mapping[str, Score], split: str, album: Album) -> str | None:
     """Draw the error of each network by age group, the best network first; return the file's name.
 
     None where no score has slices by age.
@@ -53,7 +53,7 @@ def by_age(scores: Mapping[str, Score], split: str, out: Path) -> str | None:
         f"Error by true age on {split}; bars: 95 % intervals, grey: the other networks; each row has its scale",
         fontsize=9,
     )
-    return save(figure, out, f"error-by-age-{split}")
+    return album.add(figure, f"error-by-age-{split}")
 
 
 def _slices(score: Score) -> Slices | None:

@@ -15,6 +15,7 @@ from typing import Any
 from bench.records import WHOLE, Result, RunRecord
 from bench.report import bars, lines, pictures, scenarios, stages
 from bench.report.agreement import agreement
+from bench.report.album import Album
 from bench.report.answer import answers
 from bench.report.apart import Paired, paired_verdicts
 from bench.report.candidates import Question, score_anchor
@@ -44,10 +45,11 @@ def contents(
     limit_ms: float | None = None,
     max_mae: float | None = None,
 ) -> Contents:
-    """Return what the templates are filled with, and write the pictures into ``out``.
+    """Return what the templates are filled with, and draw the pictures into ``out``.
 
     The limits are those of the answer (`bench.report.answer`).
     """
+    album = Album(out)
     counted = Counter(result.status for result in results)
     splits: dict[tuple[str | None, ...], list[Result]] = {}
     for result in results:
@@ -55,12 +57,12 @@ def contents(
             key = (result.case.dataset, result.case.split, result.fingerprint.split_sha256, result.fingerprint.faces)
             splits.setdefault(key, []).append(result)
     alike = Counter((dataset, split) for dataset, split, *_ in splits)
-    accuracy = [_split(members, out, alone=alike[key[0], key[1]] == 1) for key, members in splits.items()]
+    accuracy = [_split(members, album, alone=alike[key[0], key[1]] == 1) for key, members in splits.items()]
     found = answers(run, results, limit_ms=limit_ms, max_mae=max_mae, paired=_paired(accuracy))
-    return {
+    filled = {
         "run": run,
         "results": results,
-        "answers": sections(found, out),
+        "answers": sections(found, album),
         "unanswered": found.missing,
         "counted": ", ".join(f"{counted[status]} {status}" for status in ("ok", "skipped", "failed")),
         "where": where_rows(run),
@@ -68,13 +70,13 @@ def contents(
         "networks": network_rows(run),
         "machine": machine_rows(run),
         "kernels": kernel_rows(run),
-        "latency": latency_parts(run, results, out),
+        "latency": latency_parts(run, results, album),
         "threads": shared(scenarios.threads_rows(results), SETTINGS),
         "stages": shared(stages.stage_rows(results), SETTINGS),
-        "stages_picture": stages.picture(results, out),
+        "stages_picture": stages.picture(results, album),
         "stages_chart": partial(bars.stages, results),
         "batches": shared(scenarios.batch_rows(results), SETTINGS),
-        "batches_picture": scenarios.picture(results, out),
+        "batches_picture": scenarios.picture(results, album),
         "batches_chart": partial(lines.batches, results),
         "offline": shared(scenarios.offline_rows(results), SETTINGS),
         "server": shared(scenarios.server_rows(results), SETTINGS),
@@ -84,6 +86,8 @@ def contents(
         "warned": warned(results),
         "unmeasured": unmeasured_rows(results),
     }
+    album.draw()
+    return filled
 
 
 def _paired(splits: Sequence[Mapping[str, Any]]) -> dict[Question, Paired]:
@@ -95,7 +99,7 @@ def _paired(splits: Sequence[Mapping[str, Any]]) -> dict[Question, Paired]:
     return found
 
 
-def _split(members: Sequence[Result], out: Path, *, alone: bool) -> dict[str, Any]:
+def _split(members: Sequence[Result], album: Album, *, alone: bool) -> dict[str, Any]:
     """Return all there is to say of one split; ``alone``: no other one has its name, which pictures are called by."""
     fingerprint, case = members[0].fingerprint, members[0].case
     assert fingerprint is not None
@@ -108,17 +112,17 @@ def _split(members: Sequence[Result], out: Path, *, alone: bool) -> dict[str, An
     for one in tables:
         one["settings"], one["rows"] = shared(one["rows"], SETTINGS)
     file = f"{case.dataset}-{case.split}" + ("" if alone else f"-{fingerprint.split_sha256[:8]}-{fingerprint.faces}")
-    confused, said = confusions(members), predicted(members, out)
+    confused, said = confusions(members), predicted(members, album.folder)
     return {
         "name": f"{case.dataset}:{case.split}{found}",
         "images": images,
         "fingerprint": fingerprint,
         "tables": tables,
-        "details": details(members, file, out),
+        "details": details(members, file, album),
         "agreement": agreement(said),
         "networks": networks(said),
         "published": published_rows(members),
-        "confusions": [{**t, "picture": pictures.confusion(t, file, out)} for t in confused],
+        "confusions": [{**t, "picture": pictures.confusion(t, file, album)} for t in confused],
     }
 
 

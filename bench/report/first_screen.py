@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from bench.report import front_chart, front_picture
+from bench.report.album import Album
 from bench.report.answer import Absent, Answer, Answers, Candidate, Choice, Estimate, Rival
 from bench.report.tables import Row
 from bench.statistics import ENOUGH
@@ -19,7 +19,7 @@ from bench.statistics import ENOUGH
 SCORES = {"mae": "MAE years [95 %]", "accuracy": "exact % [95 %]"}
 
 
-def sections(found: Answers, out: Path) -> list[dict[str, Any]]:
+def sections(found: Answers, album: Album) -> list[dict[str, Any]]:
     """Return one section for each answer: its table, sentences, picture, front, and what is not in the running."""
     alike = Counter(_images(answer) for answer in found.answers)
     return [
@@ -30,7 +30,7 @@ def sections(found: Answers, out: Path) -> list[dict[str, Any]]:
             "rows": [_choice_row(answer, choice) for choice in answer.choices if choice.candidate is not None],
             "said": [_said(choice) for choice in answer.choices],
             "picture": front_picture.draw(
-                answer, out, found.limit_ms, found.max_mae, alone=alike[_images(answer)] == 1
+                answer, album, found.limit_ms, found.max_mae, alone=alike[_images(answer)] == 1
             ),
             "chart": partial(front_chart.draw, answer, found.limit_ms, found.max_mae),
             "front": _front_rows(answer),

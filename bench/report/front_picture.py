@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import cycle, pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.report import labels
+from bench.report.album import Album
 from bench.report.answer import Answer, Candidate
 from bench.report.candidates import source_of
 from bench.report.choices import best_of_each
-from bench.report.pictures import COLOURS, new_figure, save
+from bench.report.pictures import COLOURS, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +23,7 @@ UNITS = {"mae": "mean absolute error, years (lower is better)", "accuracy": "exa
 
 
 def draw(
-    answer: Answer, out: Path, limit_ms: float | None = None, max_mae: float | None = None, *, alone: bool = True
+    answer: Answer, album: Album, limit_ms: float | None = None, max_mae: float | None = None, *, alone: bool = True
 ) -> str | None:
     """Draw an answer's candidates and limits; return the file's name, None where there are no times or no scores.
 
@@ -53,7 +53,7 @@ def draw(
     question = answer.question
     groups = f"-{len(question.labels)}-{question.labels[0]}" if not answer.first else ""
     which = f"{question.dataset}-{question.split}" + ("" if alone else f"-{question.split_sha256[:8]}-{question.faces}")
-    return save(figure, out, f"accuracy-latency-{question.task}{groups}-{which}")
+    return album.add(figure, f"accuracy-latency-{question.task}{groups}-{which}")
 
 
 def _place(one: Candidate) -> str:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bench.records import Case, Result, RunRecord
 from bench.report import bars, pictures
+from bench.report.album import Album
 from bench.report.candidates import latency_anchor
 from bench.report.speed import Bound, SpeedUp, bound_cell, bounds, speed_up_cell, speed_ups, timed
 from bench.report.tables import Row, latency_rows, median_cell, shared
@@ -33,7 +33,7 @@ Part = tuple[int, int, str]
 """Batch size, threads, precision."""
 
 
-def latency_parts(run: RunRecord, results: Sequence[Result], out: Path) -> list[dict[str, Any]]:
+def latency_parts(run: RunRecord, results: Sequence[Result], album: Album) -> list[dict[str, Any]]:
     """Return the parts, each with a title, its tables and pictures, and what to say of its limits."""
     faster, limits = speed_ups(results), bounds(run, results)
     apart: dict[Part, list[Result]] = {}
@@ -46,10 +46,10 @@ def latency_parts(run: RunRecord, results: Sequence[Result], out: Path) -> list[
             "anchor": latency_anchor(*part),
             **_tables(latency_rows(members, faster, limits)),
             "fastest": fastest_rows(members, [r for r in results if _is_beside(r, part)], faster, limits),
-            "latency_picture": pictures.latency(members, out, _suffix(part) if several else ""),
+            "latency_picture": pictures.latency(members, album, _suffix(part) if several else ""),
             "latency_chart": partial(bars.boxes, members),
             "speed_chart": partial(bars.speed_ups, members, faster),
-            "speed_picture": pictures.speed_ups(members, faster, out, _suffix(part) if several else ""),
+            "speed_picture": pictures.speed_ups(members, faster, album, _suffix(part) if several else ""),
             "beyond": _beyond(members, limits),
             "apart": any(r.case in faster and not faster[r.case].paired for r in members),
         }

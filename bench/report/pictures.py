@@ -1,19 +1,16 @@
-"""The pictures of a report, beside it: as PNG, which it shows, and as SVG."""
+"""The pictures of a report that are drawn by matplotlib, each put into its album."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 from itertools import cycle
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bench.records import Case, Result
+from bench.report.album import Album
 from bench.report.speed import SpeedUp
-from bench.results import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,11 +18,8 @@ if TYPE_CHECKING:
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb")
 """Paul Tol's bright colours, which the colour-blind can tell apart."""
 
-SVG: Any = {"svg.hashsalt": "agebench", "svg.fonttype": "none", "font.sans-serif": ["DejaVu Sans", "Verdana"]}
-"""Without a salt the ids of an SVG are drawn by chance; as text its words take few bytes, and can be searched."""
 
-
-def latency(timed: Sequence[Result], out: Path, suffix: str = "") -> str:
+def latency(timed: Sequence[Result], album: Album, suffix: str = "") -> str:
     """Draw each network's times as a box a backend (quartiles; whiskers p5 to p95); return the file's name.
 
     Networks differ by a factor of hundreds, so the axis is logarithmic.
@@ -51,10 +45,10 @@ def latency(timed: Sequence[Result], out: Path, suffix: str = "") -> str:
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("ms a run, logarithmic; box: quartiles, black: median, whiskers: p5 to p95")
-    return save(figure, out, f"latency{suffix}")
+    return album.add(figure, f"latency{suffix}")
 
 
-def speed_ups(timed: Sequence[Result], faster: Mapping[Case, SpeedUp], out: Path, suffix: str = "") -> str | None:
+def speed_ups(timed: Sequence[Result], faster: Mapping[Case, SpeedUp], album: Album, suffix: str = "") -> str | None:
     """Draw each row's speed-up over its network's original framework as a bar with its interval; the file's name.
 
     None where no row has one.
@@ -74,7 +68,7 @@ def speed_ups(timed: Sequence[Result], faster: Mapping[Case, SpeedUp], out: Path
     axes.set_xlim(left=0)
     axes.margins(x=0.06)
     axes.set_xlabel("times as fast as the network's original framework (line at 1); black: 95 % interval")
-    return save(figure, out, f"speed-up{suffix}")
+    return album.add(figure, f"speed-up{suffix}")
 
 
 def _by_network(timed: Sequence[Result]) -> tuple[Any, Axes, dict[Case, tuple[float, str]]]:
@@ -103,7 +97,7 @@ def _by_network(timed: Sequence[Result]) -> tuple[Any, Axes, dict[Case, tuple[fl
     return figure, axes, places
 
 
-def confusion(table: dict[str, Any], split: str, out: Path) -> str:
+def confusion(table: dict[str, Any], split: str, album: Album) -> str:
     """Draw our table of column shares, beside the published one where there is one; return the file's name."""
     published, side = table["published"], 1.6 + 0.45 * max(8, len(table["labels"]))
     figure, axes = new_figure(side if published is None else 2 * side, 0.95 * side, 1 if published is None else 2)
@@ -111,10 +105,10 @@ def confusion(table: dict[str, Any], split: str, out: Path) -> str:
     if published is not None:
         _heat_map(axes[1], published, table["labels"], f"published\n({table['where'].partition(';')[0]})")
     number = "" if table["number"] == 1 else f"-{table['number']}"
-    return save(figure, out, f"confusion-{table['title']}-{split}{number}")
+    return album.add(figure, f"confusion-{table['title']}-{split}{number}")
 
 
-def cumulative(curves: Mapping[str, Sequence[float]], split: str, out: Path) -> str:
+def cumulative(curves: Mapping[str, Sequence[float]], split: str, album: Album) -> str:
     """Draw which share of the faces each network is at most 0, 1, .. years off; return the file's name."""
     figure, axes = new_figure(9, 5, 1)
     styles = cycle(("-", "--", ":", "-."))
@@ -129,7 +123,7 @@ def cumulative(curves: Mapping[str, Sequence[float]], split: str, out: Path) -> 
     axes[0].set_title(f"Cumulative score on {split}", fontsize=9)
     axes[0].grid(alpha=0.3)
     figure.legend(loc="outside right upper", fontsize=8, frameon=False)
-    return save(figure, out, f"cumulative-{split}")
+    return album.add(figure, f"cumulative-{split}")
 
 
 def _backend(result: Result) -> str:
@@ -157,31 +151,3 @@ def new_figure(width: float, height: float, columns: int, rows: int = 1) -> tupl
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(rows * columns)]
-
-
-def save(figure: Any, out: Path, name: str) -> str:
-    """Write a figure into ``out`` as PNG and SVG, the same bytes from the same figure; return the PNG's name.
-
-    A palette of 128 colours is what drawings need, and makes a PNG a third as large.
-    """
-    from matplotlib import rc_context
-
-    plain = re.sub(r"[^A-Za-z0-9.-]+", "-", name)
-    for form, metadata in (("png", {"Software": None}), ("svg", {"Date": None, "Creator": None})):
-        content = BytesIO()
-        with rc_context(SVG):
-            figure.savefig(content, format=form, dpi=110, metadata=metadata)
-        figure.set_layout_engine("none")  # the layout is found by now, and finding it takes longest
-        write_atomically(out / f"{plain}.{form}", _palette(content) if form == "png" else content.getvalue())
-    return f"{plain}.png"
-
-
-def _palette(png: BytesIO) -> bytes:
-    from PIL import Image
-
-    small = BytesIO()
-    png.seek(0)
-    with Image.open(png) as image:
-        few = image.convert("RGB").quantize(128, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    few.save(small, "PNG", optimize=True)
-    return small.getvalue()

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import cycle
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bench.points import best_rate, images_per_s, knee, meets, part_per_s
 from bench.records import Case, Latency, Point, Result, Scenario
-from bench.report.pictures import COLOURS, new_figure, save
+from bench.report.album import Album
+from bench.report.pictures import COLOURS, new_figure
 from bench.report.tables import interval_cell, median_cell
 from bench.statistics import ENOUGH, median_interval, percentile, unpaired_ratio
 
@@ -157,7 +157,7 @@ def _percentile(point: Point, q: int) -> str:
     return f"n<{ENOUGH[q]}" if value is None else f"{value:.2f}"
 
 
-def picture(results: Sequence[Result], out: Path) -> str | None:
+def picture(results: Sequence[Result], album: Album) -> str | None:
     """Draw images/s over the batch size, a panel a network, the knee as a ring; return the file's name, if any."""
     panels: dict[str, list[Result]] = {}
     for result in _of("batch", results):
@@ -190,7 +190,7 @@ def picture(results: Sequence[Result], out: Path) -> str | None:
     for place, colour in colours.items():
         axes[0].plot([], [], color=colour, label=place)
     figure.legend(loc="outside upper center", ncols=min(3, len(places)), fontsize=8, frameon=False)
-    return save(figure, out, "batches")
+    return album.add(figure, "batches")
 
 
 def _place(case: Case) -> str:

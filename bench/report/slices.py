@@ -7,20 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from bench.records import Result, Score, Slices
 from bench.report import lines, pictures
 from bench.report.age_picture import by_age
+from bench.report.album import Album
 from bench.report.scores import TASKS, Reading, readings
 from bench.report.tables import Row
 
 Details = dict[str, Any]
 
 
-def details(results: Sequence[Result], name: str, out: Path) -> Details:
-    """Return what the report says of the results on one split beside their scores, and draw the curve into ``out``."""
+def details(results: Sequence[Result], name: str, album: Album) -> Details:
+    """Return what the report says of the results on one split beside their scores, and add the curves to the album."""
     found = firsts(readings(results))
     curves = {label(reading): reading.scores["cs5"].curve for reading in found if _curve(reading)}
     ages = {label(reading): reading.scores["mae"] for reading in found if reading.task == "age"}
@@ -28,9 +28,9 @@ def details(results: Sequence[Result], name: str, out: Path) -> Details:
         "gaps": [row for reading in found for row in _gap_rows(reading)],
         "slices": list(_slice_tables(found)),
         "folds": [row for reading in found for row in _fold_rows(reading)],
-        "curve": pictures.cumulative(curves, name, out) if curves else None,
+        "curve": pictures.cumulative(curves, name, album) if curves else None,
         "curve_chart": partial(lines.cumulative, curves),
-        "by_age": by_age(ages, name, out),
+        "by_age": by_age(ages, name, album),
         "by_age_chart": partial(lines.by_age, ages),
         "calibration": [row for reading in found for row in _calibration_rows(reading)],
         "left_out": _left_out_rows(found),

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import cycle
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bench.records import Result
-from bench.report.pictures import new_figure, save
+from bench.report.album import Album
+from bench.report.pictures import new_figure
 from bench.stages import PER_IMAGE, STAGES
 
 Row = dict[str, Any]
@@ -79,11 +79,13 @@ def fastest_stages(results: Sequence[Result]) -> dict[str, tuple[Result, dict[st
     return fastest
 
 
-def picture(results: Sequence[Result], out: Path) -> str | None:
+def picture(results: Sequence[Result], album: Album) -> str | None:
     """Draw the shares of each network's fastest case as stacked bars, its ms beside it; return the file's name, if any.
 
     Networks differ by a factor of hundreds, so the bars are shares of the whole.
     """
+    from matplotlib.ticker import PercentFormatter
+
     fastest = fastest_stages(results)
     if not fastest:
         return None
@@ -104,10 +106,10 @@ def picture(results: Sequence[Result], out: Path) -> str | None:
     axes[0].set_yticks(range(len(fastest)), names, fontsize=8)
     axes[0].invert_yaxis()
     axes[0].set_xlim(0, 1)
-    axes[0].xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+    axes[0].xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes[0].set_xlabel("share of the time of one image, from its file to its ages and genders")
     figure.legend(loc="outside upper center", ncols=len(there), fontsize=8, frameon=False)
-    return save(figure, out, "stages")
+    return album.add(figure, "stages")
 
 
 def _where(result: Result) -> str:

@@ -162,6 +162,7 @@ def written(out: Path) -> None:
     (out / "run.json").write_text(RUN.model_dump_json(by_alias=True), encoding="utf-8")
     (out / "results.jsonl").write_text("".join(result.line() + "\n" for result in results()), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("bench.report.album.cores", lambda: 1)  # another process would draw them
         patched.setattr("matplotlib.figure.Figure.savefig", lambda *args, **kwargs: None)
-        patched.setattr("bench.report.pictures._palette", lambda png: png.getvalue())
+        patched.setattr("bench.report.album._palette", lambda png: png.getvalue())
         write(out, ["md", "html"])

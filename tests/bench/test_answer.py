@@ -12,10 +12,11 @@ from bench import datasets
 from bench.cli import main
 from bench.records import Confusion, Fingerprint, Latency, Result, Score
 from bench.report import labels, write
+from bench.report.album import drawn
 from bench.report.answer import answers, pick
 from bench.report.apart import paired_verdicts
 from bench.report.candidates import Question
-from bench.report.pictures import new_figure, save
+from bench.report.pictures import new_figure
 from converters.errors import BAD_INPUT, BadInput
 from zoo.card import all_cards
 from zoo.fields import AGE_GROUPS
@@ -358,7 +359,7 @@ def test_labels_cover_neither_each_other_nor_points(tmp_path):
     axes.plot(*zip(*points, strict=True), marker="o", linestyle="none")
     axes.margins(x=0.12, y=0.08)
     labels.place(axes, [f"a-network-{number}" for number in range(25)], points)
-    save(figure, tmp_path, "labels")
+    drawn(figure, tmp_path, "labels")
     renderer = figure.canvas.get_renderer()
     boxes = [text.get_window_extent(renderer).extents for text in axes.texts]
     dots = [axes.transData.transform(point) for point in points]
