@@ -18,6 +18,7 @@ from bench.metrics import scores
 from bench.records import Fingerprint, Result
 from bench.report import write
 from bench.report.agreement import agreement
+from bench.report.album import Album
 from bench.report.comparisons import networks, predicted, published_rows
 from bench.report.slices import details
 from bench.results import read_results
@@ -159,7 +160,9 @@ def test_published_numbers_of_the_same_data_set_are_held_against_ours_with_their
 def test_details_of_slices_folds_and_faces_that_do_not_count(tmp_path):
     faces = split(ethnicity=lambda i: "xy"[i % 3 == 0], fold=lambda i: str(i % 2))
     prediction = Prediction(group=np.zeros(240, dtype=int), years=np.full(240, 1.0), decode={"age": "expectation"})
-    found = details([measured(tmp_path, faces, "a", GROUPS, prediction)], "own-all", tmp_path)
+    album = Album(tmp_path)
+    found = details([measured(tmp_path, faces, "a", GROUPS, prediction)], "own-all", album)
+    album.draw()
     gaps = {(row["what"], row["by"]): row for row in found["gaps"]}
     assert gaps["years, *derived*", "age group"]["highest"].startswith("60-: 68.50 (n = 60)")
     assert ("8 groups", "ethnicity") in gaps

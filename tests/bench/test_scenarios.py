@@ -10,6 +10,7 @@ from test_bench_command import bench_run, errors
 from bench import scenarios
 from bench.points import headline
 from bench.records import Latency, Point, Result, Scenario
+from bench.report.album import Album
 from bench.report.flat import rows
 from bench.report.scenarios import batch_rows, offline_rows, picture, server_rows, threads_rows
 from bench.results import RESULTS, read_results, read_run
@@ -145,7 +146,10 @@ def test_a_sweep_has_a_row_a_size_and_says_why_it_ended(tmp_path, points, status
     assert [row["images/s"] for row in found] == ["100.0", "160.0", "160.6"][: len(points)]
     assert [row["gain"] for row in found] == ["-", "+60%", "+0%"][: len(points)]
     assert found[1]["batch"] == ("**2**" if ended == "knee" else "2")
-    assert picture([result("batch", points, status)], tmp_path) == "batches.png"
+    album = Album(tmp_path)
+    assert picture([result("batch", points, status)], album) == "batches.png"
+    album.draw()
+    assert (tmp_path / "batches.png").read_bytes()[:4] == b"\x89PNG"
 
 
 def test_a_split_has_a_row_with_the_share_of_the_slower_part():

@@ -11,6 +11,7 @@ from test_report import RUN
 
 from bench.records import Costs, Kernel, Latency, Limit, Result
 from bench.report import write
+from bench.report.album import Album
 from bench.report.latency import fastest_rows, latency_parts
 from bench.report.speed import bound_cell, bounds, speed_up_cell, speed_ups
 
@@ -160,7 +161,9 @@ def test_each_batch_size_number_of_threads_and_precision_has_its_part_and_pictur
         *(row(b, ms, batch=n, threads=t) for n in (8, 1) for t in (2, 1) for b, ms in (("source", 9.0), ("fast", 3.0))),
         row("fast", 2.0, precision="fp16"),
     ]
-    parts = latency_parts(run_of(), results, tmp_path)
+    album = Album(tmp_path)
+    parts = latency_parts(run_of(), results, album)
+    album.draw()
     assert [part["title"] for part in parts] == [
         "Batch 1, 2 threads, fp16",
         "Batch 1, 1 thread, fp32",
@@ -175,15 +178,15 @@ def test_each_batch_size_number_of_threads_and_precision_has_its_part_and_pictur
 
 
 def test_a_single_part_has_its_pictures_under_plain_names(tmp_path):
-    (part,) = latency_parts(run_of(), [row("source", 9.0), row("fast", 3.0)], tmp_path)
+    (part,) = latency_parts(run_of(), [row("source", 9.0), row("fast", 3.0)], Album(tmp_path))
     assert (part["latency_picture"], part["speed_picture"]) == ("latency.png", "speed-up.png")
-    (part,) = latency_parts(run_of(), [row("fast", 3.0)], tmp_path)
+    (part,) = latency_parts(run_of(), [row("fast", 3.0)], Album(tmp_path))
     assert part["speed_picture"] is None
 
 
 def test_times_of_other_scenarios_stand_in_no_table_of_latency(tmp_path):
     results = [row("fast", 3.0), row("fast", 1.0, scenario="server"), row("fast", 2.0, scenario="single")]
-    (part,) = latency_parts(run_of(), results, tmp_path)
+    (part,) = latency_parts(run_of(), results, Album(tmp_path))
     medians = [f"{np.median(result.latency.times_ms):.2f}" for result in results]
     shown = [cells["p50 ms [95 %]"].partition(" [")[0].strip("*") for cells in part["rows"]]
     assert shown == [medians[0], medians[2]]

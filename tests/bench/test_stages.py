@@ -10,6 +10,7 @@ from scenario_cases import STEPWISE, given
 
 from bench import latency, stages
 from bench.records import Latency, Parity, Result
+from bench.report.album import Album
 from bench.report.stages import picture, stage_rows, stages_ms
 from bench.scenarios import single
 from bench.types import Sample
@@ -167,6 +168,8 @@ def test_a_row_has_its_stages_their_sum_and_how_many_times_there_are(tmp_path):
 
 
 def test_the_picture_is_of_results_with_stages_alone(tmp_path):
-    assert picture([], tmp_path) is None
-    assert picture([staged()], tmp_path) == "stages.png"
+    album = Album(tmp_path)
+    assert picture([], album) is None
+    assert picture([staged()], album) == "stages.png"
+    album.draw()
     assert (tmp_path / "stages.png").read_bytes()[:4] == b"\x89PNG"
