@@ -13,12 +13,15 @@ from typing import TypeVar
 
 import pytest
 
+from converters.keras.load import ENVIRONMENT
 from zoo.card import Card, find_card
 from zoo.download import Unreachable
 from zoo.fields import Weights
 from zoo.store import build, fetch_files, fetch_weights, mirror_folder
 
 Wanted = TypeVar("Wanted")
+
+os.environ |= ENVIRONMENT  # before any test imports Keras: TensorFlow reads it once
 
 DETECTOR = tuple(
     Weights(

@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,8 +30,12 @@ from converters.keras.seeded import fill
 from converters.keras.trust import refuse_code
 from converters.keras.walk import layouts
 
-ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "1", "KERAS_BACKEND": "tensorflow"}
-"""Without oneDNN's kernels TensorFlow pads Conv3D and MaxPool3D wrongly where the stride is larger than the window."""
+ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
+ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", ONEDNN: "1", "KERAS_BACKEND": "tensorflow"}
+"""Without oneDNN's kernels TensorFlow pads Conv3D and MaxPool3D wrongly where the stride is larger than the window.
+
+It has them on by itself on CPUs with AVX-512 only, and reads this once, when it is imported.
+"""
 
 
 class MissingExtra(BadInput):
@@ -66,7 +72,16 @@ class Loaded:
 
 
 def tensorflow() -> Any:
-    """Return TensorFlow, imported quietly. Raises MissingExtra when it or Keras is not installed."""
+    """Return TensorFlow, imported quietly. Raises MissingExtra when it or Keras is not installed.
+
+    Warns where it had been imported already, without oneDNN's kernels being asked for.
+    """
+    if "tensorflow" in sys.modules and os.environ.get(ONEDNN) != ENVIRONMENT[ONEDNN]:
+        warnings.warn(
+            f"TensorFlow was imported before, without {ONEDNN}=1: on some CPUs it then pads Conv3D and MaxPool3D "
+            "wrongly where the stride is larger than the window; set that first",
+            stacklevel=2,
+        )
     os.environ |= ENVIRONMENT
     try:
         with _silence():

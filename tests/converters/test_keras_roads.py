@@ -8,8 +8,10 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -20,6 +22,7 @@ from onnx import numpy_helper
 from converters import __main__ as command
 from converters.errors import Unsupported, run_command
 from converters.keras import convert
+from converters.keras.load import ENVIRONMENT, tensorflow
 from converters.keras.mend import mended
 from converters.keras.trust import refuse_code
 from converters.keras.verify import orders_of, with_inner
@@ -186,8 +189,6 @@ def test_verify(via, tmp_path, capsys):
 def test_verify_takes_whole_numbers_and_half_precision(form, tmp_path, capsys):
     import keras
 
-    from converters.keras.load import tensorflow
-
     tensorflow()
     x = keras.Input((5, 7, 3), name="x", dtype="uint8")
     y = keras.layers.Conv2D(4, 3, dtype="mixed_float16", name="c")(keras.layers.Rescaling(1 / 255)(x))
@@ -234,8 +235,6 @@ def test_the_second_road_says_what_the_first_does(tmp_path):
 def test_the_second_road_gives_the_same_bytes_in_every_process(tmp_path):
     import keras
 
-    from converters.keras.load import tensorflow
-
     tensorflow()
     x = given_x = keras.Input((9, 5), name="x")
     x = keras.layers.Bidirectional(keras.layers.LSTM(3, return_sequences=True))(x)
@@ -258,7 +257,7 @@ def test_the_second_road_gives_the_same_bytes_in_every_process(tmp_path):
 def test_a_sequential_model_and_a_saved_model_folder(tmp_path):
     import keras
 
-    from converters.keras.load import load, tensorflow
+    from converters.keras.load import load
     from converters.keras.tf2onnx_road import convert as convert_by_tf2onnx
     from converters.keras.verify import verify
 
@@ -289,8 +288,6 @@ def test_a_sequential_model_and_a_saved_model_folder(tmp_path):
 def test_a_lambda_is_never_run(form, tmp_path, capsys):
     import keras
 
-    from converters.keras.load import tensorflow
-
     tensorflow()
     marker, source = tmp_path / "marker", tmp_path / f"a.{form}"
     x = keras.Input((4,), name="x")
@@ -311,8 +308,6 @@ def test_a_lambda_is_never_run(form, tmp_path, capsys):
 def test_a_seeded_architecture_is_judged_with_the_same_weights(tmp_path, capsys):
     import keras
 
-    from converters.keras.load import tensorflow
-
     tensorflow()
     x = keras.Input((6, 9, 2), name="x")
     y = keras.layers.SeparableConv2D(4, 3, name="s")(x)
@@ -332,7 +327,6 @@ def test_c3ae_is_what_the_rebuilt_network_gives(name, via, mirror):
     from c3ae_rebuilt import rebuilt
 
     from converters.keras import convert as convert_directly
-    from converters.keras.load import tensorflow
     from converters.keras.tf2onnx_road import convert as convert_by_tf2onnx
     from zoo.card import find_card
     from zoo.download import Unreachable
@@ -373,3 +367,18 @@ def test_a_network_that_keras_cannot_run_on_made_up_inputs_is_told_in_a_line(tmp
     assert call("keras", tmp_path / "rows.keras", "-o", tmp_path / "rows.onnx", "--verify") == 2
     (line,) = [text for text in capsys.readouterr().err.splitlines() if text.startswith("error")]
     assert re.search(r"Keras itself cannot run \w+ on made-up inputs: indices\[.*is not in \[0, 7\)$", line)
+
+
+def test_tensorflow_that_was_imported_before_it_was_told_of_onednn_is_warned_of(monkeypatch):
+    quiet = SimpleNamespace(setLevel=lambda level: None)
+    monkeypatch.setitem(sys.modules, "tensorflow", SimpleNamespace(get_logger=lambda: quiet))
+    backend = SimpleNamespace(backend=lambda: "tensorflow")
+    monkeypatch.setitem(sys.modules, "keras", SimpleNamespace(backend=backend))
+    for name in ENVIRONMENT:
+        monkeypatch.delenv(name, raising=False)
+    with pytest.warns(UserWarning, match="imported before, without TF_ENABLE_ONEDNN_OPTS=1"):
+        tensorflow()
+    assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == "1"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tensorflow()
