@@ -292,6 +292,16 @@ def test_the_page_itself_never_scrolls_sideways(visit, width):
         assert small == 0
 
 
+def test_on_paper_no_table_is_wider_than_the_page(visit):
+    """A4 across, less 10 mm on each side, is 277 mm, 1,047 pixels."""
+    page = visit(1047)
+    page.locator("#unfold").click()
+    page.emulate_media(media="print")
+    ends = page.evaluate("[...document.querySelectorAll('table')].map((table) => table.getBoundingClientRect().right)")
+    assert len(ends) > 10
+    assert max(ends) <= 1047
+
+
 def test_a_table_keeps_its_headers_in_sight(visit):
     page = visit()
     table = table_with(page, "p90 ms")
