@@ -45,7 +45,6 @@ class Album:
             begun = [start(name, drawn, figure, self.folder, name) for name, figure in self._figures.items()]
             for one in begun:
                 one.result()
-        self._figures.clear()
 
 
 def drawn(figure: Figure, folder: Path, name: str) -> None:
